@@ -1,0 +1,75 @@
+"""What is not a conversation: health, readiness, metrics, and the list of models."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ailb.errors import Refusal, Unavailable
+from ailb.gateway import Gateway
+from ailb.metrics import Metrics
+
+
+class Pages:
+    """The endpoints, each a method."""
+
+    def __init__(self, gateway: Gateway, metrics: Metrics) -> None:
+        self._gateway = gateway
+        self._metrics = metrics
+
+    async def healthz(self, request: Request) -> Response:
+        """Alive, and able to take requests."""
+        if self._gateway.draining:
+            return answer({"status": "unhealthy", "reason": "shutting down"}, 503)
+        return answer({"status": "healthy"})
+
+    async def readyz(self, request: Request) -> Response:
+        """As `healthz`, and what the gateway depends on, by name."""
+        try:
+            snapshot = self._gateway.snapshot
+        except Unavailable as refusal:
+            return answer({"status": "unhealthy", "reason": refusal.message}, 503)
+        body = {
+            "status": "unhealthy" if self._gateway.draining else "healthy",
+            "version": snapshot.version,
+            "providers": dict.fromkeys(snapshot.providers, "configured"),
+        }
+        return answer(body, 503 if self._gateway.draining else 200)
+
+    async def metrics(self, request: Request) -> Response:
+        self._metrics.opened(len(self._gateway.serving))
+        return Response(self._metrics.text(), media_type=self._metrics.content_type)
+
+    async def models(self, request: Request) -> Response:
+        """OpenAI's list; Anthropic's paging members stand beside, so that its SDK can read it too."""
+        models = self._gateway.snapshot.models
+        data = [_model(name, models.owner(name)) for name in models.names()]
+        first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+        return answer({"object": "list", "data": data, "has_more": False, "first_id": first, "last_id": last})
+
+    async def model(self, request: Request) -> Response:
+        """Raises ModelNotFound."""
+        name = request.path_params["name"]
+        return answer(_model(name, self._gateway.snapshot.models.owner(name)))
+
+
+def answer(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def refusal_page(refusal: Refusal) -> Response:
+    return Response(orjson.dumps(refusal.body()), refusal.status, headers=refusal.headers, media_type="application/json")
+
+
+def _model(name: str, owner: str) -> dict[str, Any]:
+    """`created` is not known here; SDKs insist on a number."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": owner,
+        "type": "model",
+        "display_name": name,
+        "created_at": "1970-01-01T00:00:00Z",
+    }

@@ -1,0 +1,113 @@
+"""The Starlette app: routes, what is about HTTP and not about LLMs, and the one error shape for all that goes wrong outside the edge."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from ailb.admin.pages import Pages, refusal_page
+from ailb.config import Config
+from ailb.dialect import Speech
+from ailb.edge import Edge
+from ailb.errors import BadRequest, InternalError, MethodNotAllowed, NotFound, Refusal
+from ailb.gateway import Gateway
+from ailb.guard import Guard
+from ailb.loader import named
+from ailb.metrics import Metrics
+
+LOG = structlog.get_logger("ailb.app")
+
+
+def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence[Speech]) -> Starlette:
+    """`config` is that of the start; its `server` table is read once, a reload does not change it."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await gateway.start()
+        try:
+            yield
+        finally:
+            await gateway.stop()
+
+    errors = _Errors(speeches)
+    return Starlette(
+        routes=_routes(gateway, metrics, speeches),
+        middleware=_middleware(config),
+        exception_handlers={Refusal: errors.refusal, HTTPException: errors.http, Exception: errors.bug},
+        lifespan=lifespan,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether binding to `host` leaves the gateway reachable from this machine only."""
+    if host == "localhost" or host.startswith("unix:"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _routes(gateway: Gateway, metrics: Metrics, speeches: Sequence[Speech]) -> list[BaseRoute]:
+    pages = Pages(gateway, metrics)
+    routes: list[BaseRoute] = []
+    for speech in speeches:
+        edge = Edge(speech, gateway)
+        routes += [Route(path, edge, methods=["POST"]) for path in speech.paths]
+    return [
+        *routes,
+        Route("/v1/models", pages.models),
+        Route("/v1/models/{name:path}", pages.model),
+        Route("/healthz", pages.healthz),
+        Route("/readyz", pages.readyz),
+        Route("/metrics", pages.metrics),
+    ]
+
+
+def _middleware(config: Config) -> list[Middleware]:
+    server = config.server
+    local = is_loopback(server.host) and not config.auth.admin_key
+    hosts, origins = server.allowed_hosts, server.cors_origins
+    layers = [Middleware(Guard, local=local, hosts=hosts, origins=origins, http2=server.http2)]
+    if origins:
+        allow = {"allow_origins": origins, "allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ["*"]}
+        layers.append(Middleware(CORSMiddleware, **allow))
+    return [*(Middleware(named(name, "[server].middleware")) for name in server.middleware), *layers]
+
+
+class _Errors:
+    """Starlette's handlers. A route that a client's SDK calls answers errors in that client's shape."""
+
+    def __init__(self, speeches: Sequence[Speech]) -> None:
+        self._speeches = {path: speech for speech in speeches for path in speech.paths}
+
+    async def refusal(self, request: Request, refusal: Exception) -> Response:
+        if not isinstance(refusal, Refusal):
+            raise refusal
+        page = refusal_page(refusal)
+        speech = self._speeches.get(request.url.path)
+        if speech is not None:
+            page.body = speech.error(refusal)
+            page.init_headers({"content-type": "application/json", **refusal.headers})
+        return page
+
+    async def http(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        path, method = request.scope["path"], request.method
+        known: dict[int, Refusal] = {
+            404: NotFound(f"no such route: {method} {path}"),
+            405: MethodNotAllowed(f"{method} is not allowed on {path}", headers=dict(getattr(error, "headers", None) or {})),
+        }
+        return await self.refusal(request, known.get(status) or (BadRequest("bad request") if status < 500 else InternalError("internal error")))
+
+    async def bug(self, request: Request, error: Exception) -> Response:
+        LOG.error("bug", id=request.scope.get("ailb.id"), path=request.scope["path"], exc_info=error)
+        return await self.refusal(request, InternalError("internal error"))

@@ -1,0 +1,252 @@
+"""Between HTTP and the onion: opens an exchange, relays its reply, and settles it, however it ends.
+
+Three facts decide this code. After the client left, an unshielded await in a generator's `finally` is cancelled: so settling is done
+here, not there. If cancellation lands inside `send()`, nobody closes the generators: so the edge closes the upstream. The server's
+`send()` never fails after a hang-up, only `receive()` tells: so a watcher waits on it beside the work, for whole answers too.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from ailb.dialect import Event, Speech
+from ailb.errors import InternalError, Refusal, Unavailable
+from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
+from ailb.gateway import Gateway
+from ailb.loader import Snapshot
+from ailb.intake import ClientLeft, read_body
+from ailb.outlet import Outlet, refuse
+from ailb.strict import parse
+
+LOG = structlog.get_logger("ailb.edge")
+SETTLE_SECONDS: Final = 10.0
+
+
+class Edge:
+    """The ASGI endpoint for clients of one speech."""
+
+    def __init__(self, speech: Speech, gateway: Gateway) -> None:
+        self._speech = speech
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        id: str = scope["ailb.id"]
+        try:
+            live = self._gateway.admit()
+        except Unavailable as refusal:
+            await self._refuse(send, scope, refusal)
+            return
+        try:
+            exchange = await self._open(scope, receive, live.snapshot)
+            await _Service(self._speech, self._gateway, exchange, Outlet(send, id)).run(live.snapshot, receive)
+        except Refusal as refusal:
+            await self._refuse(send, scope, refusal)
+        except ClientLeft:
+            LOG.info("disconnected", id=id, path=scope["path"])
+        finally:
+            self._gateway.release(live)
+
+    async def _open(self, scope: Scope, receive: Receive, snapshot: Snapshot) -> Exchange:
+        headers: Mapping[str, str] = scope["ailb.headers"]
+        server = snapshot.config.server
+        body = await read_body(receive, headers, most=server.max_body_bytes, seconds=server.body_seconds)
+        prompt = self._speech.prompt(parse(body), headers)
+        prompt.received = self._gateway.now()
+        peer = scope.get("client") or ("", 0)
+        exchange = Exchange(prompt, id=scope["ailb.id"], path=scope["path"], headers=headers, peer=peer[0])
+        exchange.via = self._gateway.via(headers.get("via", ""))
+        return exchange
+
+    async def _refuse(self, send: Send, scope: Scope, refusal: Refusal) -> None:
+        """Before there was an exchange. The body may be unread, so the connection is not used again."""
+        LOG.info("refused", id=scope["ailb.id"], path=scope["path"], status=refusal.status, error=refusal.message)
+        close = scope["http_version"] != "2"
+        await refuse(send, refusal, scope["ailb.id"], body=self._speech.error(refusal), close=close)
+
+
+class _Service:
+    """One exchange being served."""
+
+    def __init__(self, speech: Speech, gateway: Gateway, exchange: Exchange, outlet: Outlet) -> None:
+        self._speech = speech
+        self._gateway = gateway
+        self._exchange = exchange
+        self._outlet = outlet
+        self._encoder = speech.encoder(exchange.prompt) if exchange.prompt.stream else None
+        self._task = asyncio.current_task()
+        self._reply: Reply | None = None
+        self._outcome = Outcome("complete", 200, 0.0)
+        self._cut: Refusal | None = None
+        self._left = False
+        self._over = False
+
+    async def run(self, snapshot: Snapshot, receive: Receive) -> None:
+        watcher = asyncio.create_task(self._watch(receive))
+        self._gateway.serving.add(self)
+        try:
+            await self._serve(snapshot)
+            self._end("complete")
+        except Refusal as refusal:
+            await self._refuse(refusal)
+        except asyncio.CancelledError:
+            if not await self._cancelled():
+                raise
+        # A bug in a layer must not take the exchange's settlement with it, nor tell the client what it was.
+        except Exception:
+            LOG.exception("bug", id=self._exchange.id, path=self._exchange.path)
+            await self._refuse(InternalError("internal error"))
+        finally:
+            self._over = True
+            watcher.cancel()
+            self._outlet.stop()
+            if self._reply is not None:
+                self._reply.close()
+            self._gateway.serving.discard(self)
+            await self._settle()
+
+    def cut(self, refusal: Refusal) -> None:
+        """Ends the exchange from outside: with this error if the client still listens."""
+        if not self._over and self._task is not None:
+            self._cut = refusal
+            self._task.cancel()
+
+    async def _serve(self, snapshot: Snapshot) -> None:
+        if self._encoder is None:
+            self._reply = await snapshot.call(self._exchange)
+            await self._whole(self._reply)
+            return
+        server = snapshot.config.server
+        self._outlet.watch(
+            beat=self._speech.heartbeat,
+            beat_seconds=server.heartbeat_seconds,
+            write_seconds=server.write_seconds,
+            early=self._stream_headers({}),
+            stalled=self._stalled,
+        )
+        self._reply = await snapshot.call(self._exchange)
+        await self._stream(self._reply, self._encoder.feed)
+        self._over = True
+        await self._outlet.finish(self._encoder.end())
+
+    async def _whole(self, reply: Reply) -> None:
+        body = b""
+        async for batch in reply:
+            for event in batch:
+                self._see(event)
+                body = self._speech.whole(self._exchange.prompt, event)
+        self._over = True
+        await self._outlet.whole(reply.status, self._headers(reply.headers), body)
+
+    async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
+        outlet = self._outlet
+        async for batch in reply:
+            for event in batch:
+                self._see(event)
+            data = b"".join([encode(event) for event in batch])
+            if not data:
+                continue
+            if not outlet.started:
+                await outlet.start(reply.status, self._stream_headers(reply.headers))
+            await outlet.write(data)
+
+    def _see(self, event: Event) -> None:
+        if event.usage is not None:
+            self._outcome.usage = event.usage
+        if self._outcome.first_event is None:
+            self._outcome.first_event = self._exchange.elapsed
+        if self._exchange.keep_events:
+            self._outcome.events.append(event)
+
+    async def _watch(self, receive: Receive) -> None:
+        """The request was read to its end, so the next thing that comes is the hang-up."""
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        if not self._over and self._task is not None:
+            self._left = True
+            self._task.cancel()
+
+    def _stalled(self) -> None:
+        """A client that takes nothing is gone, whatever its socket says."""
+        if not self._over and self._task is not None:
+            self._left = True
+            self._task.cancel()
+
+    async def _cancelled(self) -> bool:
+        """Whether the cancellation was ours, and is dealt with; if not, the server is being torn down."""
+        if self._task is None or not (self._left or self._cut):
+            self._end("broken")
+            return False
+        self._task.uncancel()
+        if self._left or self._cut is None:
+            self._end("disconnected")
+        else:
+            await self._refuse(self._cut)
+        return True
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        self._over = True
+        self._outcome.refusal = refusal
+        if self._outlet.started and self._encoder is not None:
+            self._end("broken")
+            await self._outlet.finish(self._encoder.error(refusal))
+            return
+        self._end("refused", refusal.status)
+        headers = self._headers(refusal.headers)
+        await self._outlet.whole(refusal.status, headers, self._speech.error(refusal))
+
+    def _end(self, status: Status, http_status: int = 200) -> None:
+        self._over = True
+        self._outcome.status = status
+        self._outcome.http_status = http_status
+
+    def _headers(self, upstream: Mapping[str, str]) -> dict[str, str]:
+        exchange = self._exchange
+        headers = {**upstream, **exchange.reply_headers}
+        if exchange.target is not None:
+            headers["x-ailb-provider"] = exchange.target.provider
+            headers["x-ailb-model"] = exchange.target.model
+        headers["x-ailb-attempts"] = str(len(exchange.attempts))
+        headers["x-ailb-latency-ms"] = str(round(exchange.elapsed * 1000))
+        return headers
+
+    def _stream_headers(self, upstream: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "content-type": self._speech.stream_type,
+            "cache-control": "no-cache, no-store",
+            "x-accel-buffering": "no",
+            **self._headers(upstream),
+        }
+
+    async def _settle(self) -> None:
+        """The settlers, last registered first. From the first one that waits on, in a task that cancellation does not reach."""
+        self._outcome.seconds = self._exchange.elapsed
+        left = self._exchange.settlers
+        while left:
+            waiting = self._call(left.pop())
+            if waiting is not None:
+                await asyncio.shield(self._gateway.background(self._settle_on(waiting, left)))
+                return
+
+    async def _settle_on(self, waiting: Awaitable[None] | None, left: list[Settler]) -> None:
+        while waiting is not None or left:
+            if waiting is None:
+                waiting = self._call(left.pop())
+                continue
+            try:
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await waiting
+            # One settler's bug must not keep the others from giving back what they took.
+            except Exception:
+                LOG.exception("settler failed", id=self._exchange.id)
+            waiting = None
+
+    def _call(self, settler: Settler) -> Awaitable[None] | None:
+        try:
+            return settler(self._outcome)
+        # As above.
+        except Exception:
+            LOG.exception("settler failed", id=self._exchange.id)
+            return None

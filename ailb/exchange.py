@@ -1,0 +1,164 @@
+"""One request and everything known about it, and what it came to."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal
+
+from ailb.dialect import Event, Target
+from ailb.errors import Refusal
+from ailb.prompt import Prompt
+from ailb.usage import Usage
+
+Status = Literal["complete", "refused", "broken", "disconnected"]
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who asks. Filled by the auth layer; until then nobody in particular."""
+
+    user: str = "anonymous"
+    key_id: str | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request to one target. Times are seconds since the exchange began."""
+
+    target: Target
+    started: float
+    status: int | None = None
+    first_event: float | None = None
+    error: str | None = None
+    upstream_id: str | None = None
+
+    def summary(self) -> dict[str, Any]:
+        return {"provider": self.target.provider, "model": self.target.model, "error": self.error}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an exchange came to. `seconds` is the whole time; `first_event` the time until the first event was there.
+
+    complete: the client got everything. refused: it got an error instead. broken: the answer ended with an error after it had
+    begun. disconnected: the client left before the end.
+    """
+
+    status: Status
+    http_status: int
+    seconds: float
+    refusal: Refusal | None = None
+    usage: Usage | None = None
+    first_event: float | None = None
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The answer as far as it went; known only where a layer set `exchange.keep_events`."""
+        return "".join(event.text for event in self.events)
+
+
+Settler = Callable[[Outcome], Awaitable[None] | None]
+AttemptHook = Callable[[Target], Awaitable[None] | None]
+
+
+class Exchange:
+    """One request, open for exactly as long as its HTTP response.
+
+    `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
+    `via` is the outgoing header that lets a gateway see its own requests come back (RFC 9110, 7.6.3).
+    """
+
+    __slots__ = (
+        "attempt_hooks",
+        "attempts",
+        "caller",
+        "headers",
+        "id",
+        "keep_events",
+        "notes",
+        "path",
+        "peer",
+        "prompt",
+        "reply_headers",
+        "settlers",
+        "started",
+        "target",
+        "via",
+    )
+
+    def __init__(self, prompt: Prompt, *, id: str = "", path: str = "", headers: Mapping[str, str] | None = None, peer: str = "") -> None:
+        self.id = id
+        self.path = path
+        self.headers: Mapping[str, str] = headers or {}
+        self.peer = peer
+        self.via = ""
+        self.prompt = prompt
+        self.caller = Caller()
+        self.started = perf_counter()
+        self.attempts: list[Attempt] = []
+        self.reply_headers: dict[str, str] = {}
+        self.notes: dict[str, Any] = {}
+        self.keep_events = False
+        self.target: Target | None = None
+        self.settlers: list[Settler] = []
+        self.attempt_hooks: list[AttemptHook] = []
+
+    @property
+    def elapsed(self) -> float:
+        return perf_counter() - self.started
+
+    def on_settle(self, settler: Settler) -> None:
+        """`settler(outcome)` is called once, when all is over, last registered first, shielded from cancellation."""
+        self.settlers.append(settler)
+
+    def on_attempt(self, hook: AttemptHook) -> None:
+        """`hook(target)` is called before each upstream attempt, when the target and the final prompt are known. It may raise a Refusal."""
+        self.attempt_hooks.append(hook)
+
+
+class Reply:
+    """An answer on its way: events in batches, as they arrived together. An answer that is not streamed is one event.
+
+    `close` gives the upstream connection back; the edge calls it, whatever happens. It does not wait.
+    """
+
+    __slots__ = ("_batches", "_close", "_each", "headers", "status")
+
+    def __init__(
+        self,
+        batches: AsyncIterator[list[Event]],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers or {}
+        self._batches = batches
+        self._close = close
+        self._each: list[Callable[[Event], Event | None]] = []
+
+    def each(self, see: Callable[[Event], Event | None]) -> None:
+        """`see(event)` is called for every event, innermost layer first; what it returns goes on, None is dropped."""
+        self._each.append(see)
+
+    def __aiter__(self) -> AsyncIterator[list[Event]]:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        batch = await self._batches.__anext__()
+        for see in self._each:
+            batch = [seen for event in batch if (seen := see(event)) is not None]
+        return batch
+
+    def close(self) -> None:
+        if self._close is not None:
+            close, self._close = self._close, None
+            close()
+
+
+async def batches_of(events: Iterable[Event]) -> AsyncIterator[list[Event]]:
+    """Events that are all there already, one by one."""
+    for event in events:
+        yield [event]

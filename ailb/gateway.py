@@ -1,0 +1,159 @@
+"""The running whole: the snapshot that new requests see, those that old ones finish on, and how it all ends."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from secrets import token_hex
+from typing import Any, Protocol
+
+import structlog
+
+from ailb.clock import Clock
+from ailb.discovery import discover
+from ailb.errors import ConfigError, LoopDetected, Refusal, Unavailable
+from ailb.loader import Snapshot
+
+LOG = structlog.get_logger("ailb.gateway")
+MOST_HOPS = 10
+
+
+class Service(Protocol):
+    """An exchange being served."""
+
+    def cut(self, refusal: Refusal) -> None: ...
+
+
+class Live:
+    """A snapshot in use: how many requests are on it, and what to close when the last one is done."""
+
+    __slots__ = ("open", "resources", "retired", "snapshot", "tasks")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.resources = AsyncExitStack()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.open = 0
+        self.retired = False
+
+    async def enter(self) -> None:
+        """Opens every layer and provider that wants to be, in the onion's order; closes them all again if one fails."""
+        members: Iterable[object] = [*self.snapshot.layers, *self.snapshot.providers.values()]
+        try:
+            for member in members:
+                if isinstance(member, AbstractAsyncContextManager):
+                    await self.resources.enter_async_context(member)
+        except BaseException:
+            await self.resources.aclose()
+            raise
+        self.tasks = await discover(self.snapshot)
+
+    async def leave(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await self.resources.aclose()
+
+
+class Gateway:
+    """One process's gateway. `load` reads the configuration; it is called again by `reload`."""
+
+    def __init__(self, load: Callable[[], Snapshot], clock: Clock) -> None:
+        self.id = token_hex(6)
+        self.serving: set[Service] = set()
+        self.draining = False
+        self._load = load
+        self._clock = clock
+        self._live: Live | None = None
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._background: set[asyncio.Task[Any]] = set()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What new requests see. Raises Unavailable before the start and after the end."""
+        if self._live is None:
+            raise Unavailable("not started")
+        return self._live.snapshot
+
+    async def start(self) -> None:
+        """Raises ConfigError."""
+        live = Live(self._load())
+        await live.enter()
+        self._live = live
+
+    def admit(self) -> Live:
+        """A place for one request on the current snapshot; `release` gives it back. Raises Unavailable."""
+        live = self._live
+        if self.draining or live is None:
+            raise Unavailable("shutting down", headers={"retry-after": "1"})
+        if self._open >= live.snapshot.config.server.max_requests:
+            raise Unavailable("too many requests at once (server.max_requests)", headers={"retry-after": "1"})
+        self._open += 1
+        live.open += 1
+        return live
+
+    def release(self, live: Live) -> None:
+        self._open -= 1
+        live.open -= 1
+        if live.retired and not live.open:
+            self.background(live.leave())
+        if not self._open:
+            self._idle.set()
+
+    async def reload(self) -> bool:
+        """New requests see the configuration as it is now; those under way finish on what they began with. A bad one changes nothing."""
+        try:
+            live = Live(self._load())
+            await live.enter()
+        except (ConfigError, OSError) as problem:
+            LOG.error("reload refused", problem=str(problem))
+            return False
+        old, self._live = self._live, live
+        LOG.info("reloaded", version=live.snapshot.version)
+        if old is not None:
+            old.retired = True
+            if not old.open:
+                self.background(old.leave())
+        return True
+
+    async def drain(self) -> None:
+        """Admits nobody, waits for those under way, and after `server.drain_seconds` ends what is left with an error."""
+        self.draining = True
+        seconds = self.snapshot.config.server.drain_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until_idle()
+        except TimeoutError:
+            LOG.warning("drain deadline", cut=len(self.serving))
+            for service in list(self.serving):
+                service.cut(Unavailable("the gateway is shutting down"))
+            async with asyncio.timeout(1):
+                await self._until_idle()
+
+    async def stop(self) -> None:
+        live, self._live = self._live, None
+        if self._background:
+            await asyncio.wait(self._background, timeout=5)
+        if live is not None:
+            await live.leave()
+
+    def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs `work` to its end, whatever happens to whoever began it."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def via(self, received: str) -> str:
+        """The outgoing `Via`. Raises LoopDetected when the request has been here before."""
+        hops = [hop.strip() for hop in received.split(",") if "ailb-" in hop]
+        if any(hop.endswith(self.id) for hop in hops) or len(hops) >= MOST_HOPS:
+            raise LoopDetected("this request has been through this gateway before: a provider's base_url leads back to it")
+        return ", ".join([*hops, f"1.1 ailb-{self.id}"])
+
+    def now(self) -> int:
+        return int(self._clock.unix())
+
+    async def _until_idle(self) -> None:
+        while self._open:
+            self._idle.clear()
+            await self._idle.wait()

@@ -1,0 +1,72 @@
+"""Which model names are served, and by which targets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from ailb.dialect import Target
+from ailb.errors import ModelNotFound
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """The known words most like `word`, best first; at most three."""
+    return get_close_matches(word, list(known), n=3, cutoff=0.5)
+
+
+class Models:
+    """`named` are the `[[model]]` tables of the config; `offered` is what each provider says it has: names, or patterns such as `gpt-*`.
+
+    A name that two providers offer is served by both. `default` stands in where a request names no model.
+
+    """
+
+    def __init__(
+        self,
+        offered: Mapping[str, Sequence[str]],
+        named: Mapping[str, Sequence[Target]] | None = None,
+        default: str = "",
+    ) -> None:
+        self.default = default
+        self._named = dict(named or {})
+        self._offered = dict(offered)
+        self._found: dict[str, tuple[Target, ...]] = {}
+
+    def offer(self, provider: str, names: Sequence[str]) -> None:
+        """What a provider has now, in place of what it had."""
+        self._offered[provider] = tuple(names)
+        self._found.clear()
+
+    def targets(self, model: str) -> tuple[Target, ...]:
+        """Those that serve `model`; never empty. Raises ModelNotFound with the nearest names."""
+        if (found := self._found.get(model)) is not None:
+            return found
+        targets = tuple(self._named.get(model) or self._look_up(model))
+        if not targets:
+            like = nearest(model, self.names())
+            hint = f"; did you mean {', '.join(like)}?" if like else ""
+            raise ModelNotFound(f"Model not found: {model}{hint}")
+        if len(self._found) < 10_000:
+            self._found[model] = targets
+        return targets
+
+    def names(self) -> list[str]:
+        """All names that are known; patterns are not names."""
+        names = dict.fromkeys(self._named)
+        for offers in self._offered.values():
+            names.update(dict.fromkeys(offer for offer in offers if "*" not in offer))
+        return list(names)
+
+    def owner(self, model: str) -> str:
+        """The provider that a model list names as the owner."""
+        return self.targets(model)[0].provider
+
+    def _look_up(self, model: str) -> list[Target]:
+        """`provider/model` asks one provider; an exact offer beats a pattern."""
+        provider, slash, rest = model.partition("/")
+        if slash and provider in self._offered:
+            return [Target(provider, rest)] if self._offers(provider, rest) else []
+        exact = [Target(p, model) for p, offers in self._offered.items() if model in offers]
+        return exact or [Target(p, model) for p in self._offered if self._offers(p, model)]
+
+    def _offers(self, provider: str, model: str) -> bool:
+        return any(fnmatchcase(model, offer) for offer in self._offered[provider])

@@ -1,0 +1,106 @@
+"""The way out: one HTTP response to one client, over ASGI."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import orjson
+from starlette.types import Send
+
+from ailb.errors import Refusal
+
+JSON = "application/json"
+
+
+class Outlet:
+    """Whole: `whole()`. Streamed: `start()`, `write()`..., `finish()`.
+
+    While a stream is open, `beat` goes out whenever nothing else did for `beat_seconds`, and `stalled()` is called once when the
+    client takes nothing for `write_seconds`. A heartbeat may come before `start()`: then the response starts with `early`, a 200,
+    and what is still to come, an error too, has to come inside of it.
+    """
+
+    def __init__(self, send: Send, id: str) -> None:
+        self._send = send
+        self._id = id
+        self.status: int | None = None
+        self._sending: float | None = None
+        self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._beating: asyncio.Task[None] | None = None
+
+    @property
+    def started(self) -> bool:
+        return self.status is not None
+
+    async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        headers = {"content-type": JSON, "content-length": str(len(body)), **headers}
+        await self.start(status, headers)
+        await self._write(body, more=False)
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded({**headers, "x-request-id": self._id})})
+
+    async def write(self, data: bytes) -> None:
+        if self._beating is not None:
+            await self._beating
+        await self._write(data, more=True)
+
+    async def finish(self, data: bytes) -> None:
+        self.stop()
+        if self._beating is not None:
+            await self._beating
+        await self._write(data, more=False)
+
+    def watch(
+        self, *, beat: bytes, beat_seconds: float, write_seconds: float, early: Mapping[str, str], stalled: Callable[[], None]
+    ) -> None:
+        """Begins the heartbeats of a stream and the watch over its reader. `stop()` or `finish()` ends both."""
+        loop = asyncio.get_running_loop()
+        self._last = loop.time()
+
+        def look() -> None:
+            now = loop.time()
+            if self._sending is not None and now - self._sending >= write_seconds:
+                stalled()
+                return
+            if beat and self._sending is None and now - self._last >= beat_seconds:
+                self._beating = loop.create_task(self._beat(beat, early))
+            due = (self._sending + write_seconds) if self._sending is not None else self._last + beat_seconds
+            self._timer = loop.call_at(max(due, now + 0.01), look)
+
+        self._timer = loop.call_later(min(beat_seconds, write_seconds), look)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _beat(self, beat: bytes, early: Mapping[str, str]) -> None:
+        if not self.started:
+            await self.start(200, early)
+        await self._write(beat, more=True)
+        self._beating = None
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        self._sending = self._last = now
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        self._sending = None
+
+
+async def refuse(send: Send, refusal: Refusal, id: str, *, body: bytes | None = None, close: bool = False) -> None:
+    """Answers with the refusal; `body` where the client's dialect has its own shape. `close`: nothing more is read from this connection."""
+    headers = {**refusal.headers, **({"connection": "close"} if close else {})}
+    await Outlet(send, id).whole(refusal.status, headers, orjson.dumps(refusal.body()) if body is None else body)
+
+
+def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """As ASGI wants them. A value that HTTP could not carry loses what does not fit, CR and LF first of all."""
+    return [(name.encode("latin-1"), _value(value)) for name, value in headers.items()]
+
+
+def _value(value: str) -> bytes:
+    if not value.isprintable():
+        value = "".join(c for c in value if c.isprintable())
+    return value.encode("latin-1", "replace")

@@ -1,0 +1,47 @@
+"""Values that must not be seen, and text from which they are taken out."""
+
+import re
+from typing import Final
+
+HIDDEN: Final = "[hidden]"
+
+# Shapes of the keys that providers and AILB itself hand out. Upstreams quote them in their 401s.
+_KEYS = re.compile(
+    r"(?<![\w-])(?:sk|pk|rk|gsk|xai|csk|pplx|hf|key|nvapi|fw|tgp)[-_][\w.*\-]{6,}"
+    r"|AIza[\w-]{10,}"
+    r"|(?i:\bbearer\s+)[\w.\-~+/=]{6,}"
+)
+
+
+class Secret:
+    """A string that shows itself only when asked by `reveal()`; `repr`, `str`, logs and errors get `[hidden]`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+
+def scrub(text: str, *known: Secret | None) -> str:
+    """`text` without anything that looks like a key, and without each of the `known` ones."""
+    for secret in known:
+        if secret:
+            text = text.replace(secret.reveal(), HIDDEN)
+    return _KEYS.sub(HIDDEN, text)

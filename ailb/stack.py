@@ -1,0 +1,65 @@
+"""The onion: layers around the innermost call, which hands the exchange to its target's provider."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import isawaitable
+from typing import Protocol
+
+from ailb.dialect import Target
+from ailb.errors import UpstreamFailure
+from ailb.exchange import Attempt, Exchange, Reply
+
+Next = Callable[[Exchange], Awaitable[Reply]]
+
+
+class Layer(Protocol):
+    """Changes the exchange, calls on, or raises a Refusal. Options in `__init__`; nothing about a request on `self`."""
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply: ...
+
+
+class Provider(Protocol):
+    """Whoever answers. It has the first event before it returns; until then it raises an UpstreamFailure."""
+
+    async def __call__(self, exchange: Exchange, target: Target) -> Reply: ...
+
+
+def stack(layers: Sequence[Layer], innermost: Next) -> Next:
+    """`layers` around `innermost`, the first one outermost."""
+    call = innermost
+    for layer in reversed(layers):
+        call = _bind(layer, call)
+    return call
+
+
+def _bind(layer: Layer, call_next: Next) -> Next:
+    async def call(exchange: Exchange) -> Reply:
+        return await layer(exchange, call_next)
+
+    return call
+
+
+class Innermost:
+    """Asks the provider of the target that routing picked, after the attempt hooks agreed, and keeps the attempt's record."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = providers
+
+    async def __call__(self, exchange: Exchange) -> Reply:
+        target = exchange.target
+        if target is None:
+            raise LookupError("no layer has picked a target: the onion needs a routing layer")
+        attempt = Attempt(target, exchange.elapsed)
+        for hook in exchange.attempt_hooks:
+            waiting = hook(target)
+            if isawaitable(waiting):
+                await waiting
+        exchange.attempts.append(attempt)
+        try:
+            reply = await self._providers[target.provider](exchange, target)
+        except UpstreamFailure as failure:
+            attempt.status = failure.status
+            attempt.error = failure.message
+            raise
+        attempt.first_event = exchange.elapsed
+        attempt.status = reply.status
+        return reply

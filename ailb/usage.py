@@ -1,0 +1,71 @@
+"""How many tokens an answer took, in one shape for every provider."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MOST = 1 << 40
+"""No answer has more tokens than this; a larger number is an upstream's mistake."""
+
+
+def count(value: object) -> int:
+    """A token count as an upstream reports it, made safe: 0 for null, negative, text or a bool; at most `MOST`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return 0
+    return int(min(value, MOST))
+
+
+def _inner(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = usage.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts. `input` includes `cached` and `cache_written`; `output` includes `reasoning` (OpenAI's way of counting).
+
+    `cache_written_1h` is the part of `cache_written` with the one-hour lifetime. `cached` is never more than `input`,
+    and `reasoning` never more than `output`: upstreams that say otherwise are real, and are clamped.
+    """
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_written: int = 0
+    cache_written_1h: int = 0
+    reasoning: int = 0
+
+    def __post_init__(self) -> None:
+        cached = min(self.cached, self.input)
+        written = min(self.cache_written, self.input - cached)
+        object.__setattr__(self, "cached", cached)
+        object.__setattr__(self, "cache_written", written)
+        object.__setattr__(self, "cache_written_1h", min(self.cache_written_1h, written))
+        object.__setattr__(self, "reasoning", min(self.reasoning, self.output))
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output
+
+    @classmethod
+    def of_chat(cls, usage: Mapping[str, Any]) -> "Usage":
+        """From the `usage` object of OpenAI's chat completions, embeddings or responses; also DeepSeek's and Mistral's variants."""
+        given = _inner(usage, "prompt_tokens_details") or _inner(usage, "input_tokens_details")
+        made = _inner(usage, "completion_tokens_details") or _inner(usage, "output_tokens_details")
+        return cls(
+            input=count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            output=count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            cached=count(given.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))),
+            cache_written=count(given.get("cache_write_tokens")),
+            reasoning=count(made.get("reasoning_tokens")),
+        )
+
+    def chat(self) -> dict[str, Any]:
+        """As OpenAI's chat completions report it."""
+        return {
+            "prompt_tokens": self.input,
+            "completion_tokens": self.output,
+            "total_tokens": self.total,
+            "prompt_tokens_details": {"cached_tokens": self.cached, "cache_write_tokens": self.cache_written},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning},
+        }

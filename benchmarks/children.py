@@ -1,0 +1,56 @@
+"""Processes that are started for the run and never outlive it."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+GOODBYE_SECONDS = 5.0
+
+Process = subprocess.Popen[bytes]
+
+
+class BenchmarkError(Exception):
+    """Why there is no measurement; the message is for the person who ran the command."""
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def child(command: Sequence[str], folder: Path, log: Path, core: int | None = None) -> Iterator[Process]:
+    """The process, in a group of its own that is ended with the block, working in `folder` and bound to one core if told so."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=output, start_new_session=True)
+    try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        yield process
+    finally:
+        _end(process)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _end(process: Process) -> None:
+    _signal_group(process, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GOODBYE_SECONDS)
+    _signal_group(process, signal.SIGKILL)
+    process.wait(GOODBYE_SECONDS)
+
+
+def _signal_group(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

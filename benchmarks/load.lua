@@ -1,0 +1,21 @@
+-- wrk -s load.lua URL BODY: posts BODY, and closes with one line that benchmarks/load.py reads.
+function init(arguments)
+    wrk.method = "POST"
+    wrk.body = arguments[1]
+    wrk.headers["content-type"] = "application/json"
+    wrk.headers["authorization"] = "Bearer sk-bench"
+    request_bytes = wrk.format()
+end
+
+function request()
+    return request_bytes
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    print(string.format(
+        "result requests=%d micros=%d p50=%d p99=%d status=%d connect=%d read=%d write=%d timeout=%d",
+        summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+        errors.status, errors.connect, errors.read, errors.write, errors.timeout
+    ))
+end

@@ -1,0 +1,308 @@
+"""All I/O with upstreams: a request out, a Reply back, and nothing of it believed.
+
+One session a provider, so that a hung provider holds no connection that another needs. Four timeouts: `connect` (a fresh socket),
+`first_token` (until a stream's first event), `idle` (between two reads of an answer that has begun), `total`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+from yarl import URL
+
+from ailb import __version__
+from ailb.dialect import Decoder, Dialect, Event, Outgoing, Target
+from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamSilent, UpstreamStalled
+from ailb.exchange import Exchange, Reply, batches_of
+from ailb.headers import passed_on
+from ailb.provider import Settings, is_public
+from ailb.sse import EventTooLarge
+from ailb.watchdog import Watchdog
+
+MOST_ERROR_BYTES = 1 << 20
+MOST_LISTING_BYTES = 16 << 20
+GOODBYE_SECONDS = 0.25
+"""How long a finished stream's connection is given to end properly, so that it can be used again."""
+
+POOLED_SECONDS = 15.0
+"""Idle connections are dropped before providers do it: a POST on a socket that is just being closed is lost."""
+
+_LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.ClientOSError)
+
+
+class HttpProvider:
+    """A provider behind an HTTP address. Enter it before it is asked."""
+
+    def __init__(self, dialect: Dialect, settings: Settings) -> None:
+        self.dialect = dialect
+        self.settings = settings
+        self._headers = _headers(settings)
+        self._urls: dict[str, URL] = {}
+        self._fresh: ContextVar[bool] = ContextVar("fresh", default=False)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = _Connector(self._fresh, self.settings)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.timeouts.connect),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
+        """Raises UpstreamSilent (no answer), UpstreamRefusal (an error status), UpstreamBroken (not an answer)."""
+        stream = exchange.prompt.stream
+        outgoing = self.dialect.request(exchange.prompt, target)
+        limit = self.settings.timeouts.first_token if stream else self.settings.timeouts.total
+        try:
+            async with asyncio.timeout(limit):
+                response = await self._post(exchange, outgoing)
+                try:
+                    return await (self._streamed(exchange, response) if stream else self._whole(exchange, response))
+                except BaseException:  # whatever it was, cancellation too: nobody else knows this connection
+                    response.close()
+                    raise
+        except TimeoutError as late:
+            raise UpstreamSilent(f"no answer within {limit:g} seconds") from late
+
+    async def models(self) -> list[str] | None:
+        """The names that the provider lists now; None where it has no list. Raises UpstreamFailure."""
+        path = self.dialect.listing()
+        if path is None:
+            return None
+        try:
+            async with (
+                asyncio.timeout(self.settings.timeouts.first_token),
+                self._open.get(self._url(path), headers=self._headers, allow_redirects=False) as response,
+            ):
+                body = await _read(response, MOST_LISTING_BYTES)
+                if response.status != 200:
+                    raise self.dialect.refusal(response.status, response.headers, body)
+                return self.dialect.models(body)
+        except TimeoutError as late:
+            raise UpstreamSilent("the model list did not come in time") from late
+        except _LOST as lost:
+            raise UpstreamSilent(f"the model list could not be had: {_reason(lost)}") from lost
+
+    @property
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise LookupError(f"provider {self.settings.name} was not entered")
+        return self._session
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(self.settings.base_url.rstrip("/") + path, encoded=True).update_query(self.settings.query)
+            if len(self._urls) < 1000:
+                self._urls[path] = url
+        return url
+
+    async def _post(self, exchange: Exchange, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        headers = {**self._headers, **outgoing.headers}
+        if exchange.via:
+            headers["via"] = exchange.via
+        url = self._url(outgoing.path)
+        for again in (False, True):
+            self._fresh.set(False)
+            try:
+                return await self._open.post(url, data=outgoing.body, headers=headers, allow_redirects=False)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as lost:
+                # A pooled socket that the upstream closed just now took the request with it: not one byte was answered, so
+                # it is asked once more. On a fresh socket the same error is the upstream's answer.
+                if again or self._fresh.get():
+                    raise _silent(lost) from lost
+                exchange.notes["resent"] = True
+            except (*_LOST, aiohttp.ClientError, ValueError) as lost:
+                raise _silent(lost) from lost
+        raise AssertionError("unreachable")
+
+    async def _whole(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
+        body = await _read(response, self.settings.max_answer_bytes if response.status < 300 else MOST_ERROR_BYTES)
+        self._check(response, body)
+        event = self.dialect.whole(exchange.prompt, body)
+        return Reply(batches_of([event]), headers=passed_on(response.headers))
+
+    async def _streamed(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
+        if response.status >= 300:
+            self._check(response, await _read(response, MOST_ERROR_BYTES))
+        stream = _Stream(response, self.dialect.decoder(exchange.prompt), self.settings)
+        await stream.begin()
+        return Reply(stream, headers=passed_on(response.headers), close=stream.close)
+
+    def _check(self, response: aiohttp.ClientResponse, body: bytes) -> None:
+        if response.status >= 400:
+            raise self.dialect.refusal(response.status, response.headers, body)
+        if response.status != 200:
+            raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
+
+
+class _Stream:
+    """The batches of one streamed answer."""
+
+    def __init__(self, response: aiohttp.ClientResponse, decoder: Decoder, settings: Settings) -> None:
+        self._response = response
+        self._decoder = decoder
+        self._settings = settings
+        self._ready: list[Event] | None = None
+        self._ended = False
+        self._idle: Watchdog | None = None
+        self._total: asyncio.TimerHandle | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def begin(self) -> None:
+        """Returns once the first event is there. Raises UpstreamFailure if there is none."""
+        self._ready = await self._next()
+        timeouts = self._settings.timeouts
+        self._idle = Watchdog(timeouts.idle, lambda: self._expire(f"silent for {timeouts.idle:g} seconds"))
+        loop = asyncio.get_running_loop()
+        self._total = loop.call_later(timeouts.total, self._expire, f"not finished after {timeouts.total:g} seconds")
+
+    async def __anext__(self) -> list[Event]:
+        if self._ready is not None:
+            batch, self._ready = self._ready, None
+            return batch
+        try:
+            return await self._next()
+        except _LOST as lost:
+            raise UpstreamBroken(f"the upstream's stream was cut: {_reason(lost)}") from lost
+
+    def close(self) -> None:
+        """Idempotent. A stream that was not read to its end takes its connection with it."""
+        if self._idle is not None:
+            self._idle.stop()
+        if self._total is not None:
+            self._total.cancel()
+        self._response.close()
+
+    async def _next(self) -> list[Event]:
+        while not self._ended:
+            if self._decoder.error is not None:
+                raise self._decoder.error
+            if self._decoder.done:
+                await self._goodbye()
+                break
+            chunk = await self._read()
+            if not chunk:
+                self._ended = True
+            if events := self._decode(chunk):
+                return events
+            if self._ended and self._decoder.error is not None:
+                raise self._decoder.error
+        raise StopAsyncIteration
+
+    def _decode(self, chunk: bytes) -> list[Event]:
+        try:
+            return self._decoder.feed(chunk) if chunk else self._decoder.end()
+        except EventTooLarge as large:
+            raise UpstreamBroken(str(large)) from large
+
+    async def _read(self) -> bytes:
+        if self._idle is None:
+            return await self._response.content.readany()
+        self._idle.waiting()
+        chunk = await self._response.content.readany()
+        self._idle.done()
+        return chunk
+
+    async def _goodbye(self) -> None:
+        """All was said; what may still come is the end of the HTTP message."""
+        self._ended = True
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._response.content.readany()
+        except (TimeoutError, *_LOST):
+            self._response.close()
+
+    def _expire(self, why: str) -> None:
+        self._response.content.set_exception(UpstreamStalled(f"the upstream's stream was {why}"))
+        self._response.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Says through a context variable whether the last request needed a fresh socket, and resolves only to allowed addresses."""
+
+    def __init__(self, fresh: ContextVar[bool], settings: Settings) -> None:
+        resolver = DefaultResolver() if settings.local else _PublicResolver()
+        super().__init__(limit=0, limit_per_host=0, keepalive_timeout=POOLED_SECONDS, resolver=resolver)
+        self._fresh_socket = fresh
+
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        self._fresh_socket.set(True)
+        return await super()._create_connection(*args, **kwargs)
+
+
+class _PublicResolver(AbstractResolver):
+    """Refuses names that lead to this machine or its network; a name is checked at each connect, so it cannot change its mind later."""
+
+    def __init__(self) -> None:
+        self._inner = DefaultResolver()
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        if not all(is_public(result["host"]) for result in found):
+            raise OSError(None, f"{host} is an address of this network; set local = true on its provider if that is meant")
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The decompressed body. Raises UpstreamBroken when it is cut or larger than `most` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while chunk := await response.content.readany():
+            size += len(chunk)
+            if size > most:
+                response.close()
+                raise UpstreamBroken(f"the upstream's answer is larger than {most} bytes")
+            parts.append(chunk)
+    except _LOST as lost:
+        raise UpstreamBroken(f"the upstream's answer was cut: {_reason(lost)}") from lost
+    return b"".join(parts)
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    headers = {
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "user-agent": f"ailb/{__version__}",
+        **{name: value.reveal() for name, value in settings.headers.items()},
+    }
+    if settings.api_key:
+        key = settings.api_key.reveal()
+        if settings.auth == "bearer":
+            headers["authorization"] = f"Bearer {key}"
+        elif settings.auth != "none":
+            headers[settings.auth] = key
+    return headers
+
+
+def _silent(lost: Exception) -> UpstreamFailure:
+    if isinstance(lost, aiohttp.ClientResponseError | aiohttp.ClientPayloadError | ValueError):
+        return UpstreamBroken("the upstream's answer is not HTTP")
+    return UpstreamSilent(f"no connection: {_reason(lost)}")
+
+
+def _reason(lost: Exception) -> str:
+    """What happened, without the address at which it happened."""
+    if isinstance(lost, aiohttp.ClientConnectorError):
+        return lost.strerror or "refused"
+    names = {"ServerDisconnectedError": "closed by the upstream", "ConnectionTimeoutError": "timed out"}
+    return names.get(type(lost).__name__, type(lost).__name__)

@@ -1,0 +1,69 @@
+"""One upstream for all, and one gateway for each engine; a test that needs another config launches its own."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateway import Gateway, config, free_port, providers
+from tests.e2e.upstream import Upstream
+
+Launch = Callable[..., AbstractContextManager[Gateway]]
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+    assert upstream.failures == []
+
+
+@pytest.fixture(scope="session")
+def hole() -> Iterator[int]:
+    """A port where connecting never comes to an end: its queue is full and nobody accepts."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session", params=["hypercorn", "uvicorn"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def launch(engine: str, upstream: Upstream, hole: int, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """`with launch(extra_toml, **server_options)`: a gateway of one's own, which must not complain. `at`: a port that `env` names."""
+
+    @contextmanager
+    def launch(extra: str = "", env: dict[str, str] | None = None, at: int = 0, **server: Any) -> Iterator[Gateway]:
+        port = free_port()
+        file: Path = tmp_path_factory.mktemp(engine) / "config.toml"
+        file.write_text(config(engine, port, providers(upstream.port, port, free_port(), hole) + extra, **server))
+        with Gateway(file, at or port, env) as gateway:
+            yield gateway
+        assert gateway.complaints() == []
+
+    return launch
+
+
+@pytest.fixture(scope="session")
+def shared(launch: Launch) -> Iterator[Gateway]:
+    with launch() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def gateway(shared: Gateway) -> Iterator[Gateway]:
+    """The engine's shared gateway; the test fails when the gateway complains during it."""
+    start = len(shared.lines)
+    yield shared
+    assert shared.complaints(start) == []
+    assert shared.process.poll() is None
