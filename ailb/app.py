@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 
 import structlog
 from starlette.applications import Starlette
@@ -20,7 +19,7 @@ from ailb.edge import Edge
 from ailb.errors import BadRequest, InternalError, MethodNotAllowed, NotFound, Refusal
 from ailb.gateway import Gateway
 from ailb.guard import Guard
-from ailb.loader import named
+from ailb.loader import is_loopback, named
 from ailb.metrics import Metrics
 
 LOG = structlog.get_logger("ailb.app")
@@ -46,16 +45,6 @@ def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether binding to `host` leaves the gateway reachable from this machine only."""
-    if host == "localhost" or host.startswith("unix:"):
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def _routes(gateway: Gateway, metrics: Metrics, speeches: Sequence[Speech]) -> list[BaseRoute]:
     pages = Pages(gateway, metrics)
     routes: list[BaseRoute] = []
@@ -78,8 +67,7 @@ def _middleware(config: Config) -> list[Middleware]:
     hosts, origins = server.allowed_hosts, server.cors_origins
     layers = [Middleware(Guard, local=local, hosts=hosts, origins=origins, http2=server.http2)]
     if origins:
-        allow = {"allow_origins": origins, "allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": ["*"]}
-        layers.append(Middleware(CORSMiddleware, **allow))
+        layers.append(Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]))
     return [*(Middleware(named(name, "[server].middleware")) for name in server.middleware), *layers]
 
 
@@ -106,7 +94,8 @@ class _Errors:
             404: NotFound(f"no such route: {method} {path}"),
             405: MethodNotAllowed(f"{method} is not allowed on {path}", headers=dict(getattr(error, "headers", None) or {})),
         }
-        return await self.refusal(request, known.get(status) or (BadRequest("bad request") if status < 500 else InternalError("internal error")))
+        other = BadRequest("bad request") if status < 500 else InternalError("internal error")
+        return await self.refusal(request, known.get(status, other))
 
     async def bug(self, request: Request, error: Exception) -> Response:
         LOG.error("bug", id=request.scope.get("ailb.id"), path=request.scope["path"], exc_info=error)

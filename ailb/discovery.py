@@ -22,7 +22,7 @@ class Lister(Protocol):
 
 async def discover(snapshot: Snapshot) -> list[asyncio.Task[None]]:
     """Starts a task for each provider that the config wants asked; the caller cancels them."""
-    tasks = []
+    tasks: list[asyncio.Task[None]] = []
     for config in snapshot.config.provider:
         provider = snapshot.providers.get(config.name)
         if config.discover and isinstance(provider, Lister):

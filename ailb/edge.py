@@ -16,8 +16,8 @@ from ailb.dialect import Event, Speech
 from ailb.errors import InternalError, Refusal, Unavailable
 from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
 from ailb.gateway import Gateway
-from ailb.loader import Snapshot
 from ailb.intake import ClientLeft, read_body
+from ailb.loader import Snapshot
 from ailb.outlet import Outlet, refuse
 from ailb.strict import parse
 

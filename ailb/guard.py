@@ -132,4 +132,3 @@ def _stamped(send: Send, id: str) -> Send:
         await send(message)
 
     return stamped
-

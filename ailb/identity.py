@@ -9,7 +9,7 @@ from ailb.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Without `admin_key` the gateway is in local mode: whoever reaches it is trusted. With it, `required` says whether a key must be sent."""
+    """Without `admin_key` the gateway is in local mode: whoever reaches it is trusted. With it, `required` says whether a key must come."""
 
     admin_key: Secret | None = None
     required: bool = True

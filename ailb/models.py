@@ -36,6 +36,11 @@ class Models:
         self._offered[provider] = tuple(names)
         self._found.clear()
 
+    @property
+    def offers(self) -> Mapping[str, Sequence[str]]:
+        """What each provider says it has now."""
+        return self._offered
+
     def targets(self, model: str) -> tuple[Target, ...]:
         """Those that serve `model`; never empty. Raises ModelNotFound with the nearest names."""
         if (found := self._found.get(model)) is not None:

@@ -13,8 +13,6 @@ from starlette.applications import Starlette
 
 from ailb import app, log
 from ailb.clients.chat import Chat
-from ailb.clients.messages import Messages
-from ailb.clients.ollama import OllamaChat
 from ailb.clock import Clock
 from ailb.config import Server
 from ailb.errors import ConfigError
@@ -25,7 +23,7 @@ from ailb.metrics import Metrics
 
 LOG = structlog.get_logger("ailb.server")
 GRACE_SECONDS: Final = 1.0
-"""How long the server gets to close its sockets once nobody is served any more. On Python 3.12.1 and later Hypercorn would wait for ever."""
+"""How long the server gets to close its sockets once nobody is served. On Python 3.12.1 and later Hypercorn would wait for ever."""
 
 
 def serve(path: Path, environ: Mapping[str, str]) -> None:
@@ -40,7 +38,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
     config = snapshot.config
     log.configure(config.log.level, config.log.format)
     gateway = Gateway(read, clock)
-    asgi = app.build(gateway, metrics, config, (Chat(), Messages(), OllamaChat()))
+    asgi = app.build(gateway, metrics, config, (Chat(),))
     _raise_file_limit()
     _greet(snapshot)
     runner = _runner(config.server)
@@ -166,5 +164,3 @@ def _greet(snapshot: Snapshot) -> None:
     for provider in snapshot.config.provider:
         if provider.stand_in and provider.name in snapshot.providers:
             LOG.warning("no provider's key is in the environment", answering=provider.name)
-
-

@@ -22,11 +22,10 @@ _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _TWICE = re.compile(rb'"(%s)"\s*:' % "|".join(AUTHORITY).encode())
 
 
-
 def parse(body: bytes) -> dict[str, Any]:
     """A request body. Raises BadRequest, saying what is wrong and where."""
     try:
-        data = orjson.loads(body)
+        data: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     if not isinstance(data, dict):
@@ -35,7 +34,8 @@ def parse(body: bytes) -> dict[str, Any]:
         data = _exactly(body)
     if body.count(b"{") + body.count(b"[") > MOST_NESTING:
         _check_nesting(data)
-    return data
+    checked: dict[str, Any] = data
+    return checked
 
 
 def dumps(data: Any) -> bytes:

@@ -1,7 +1,7 @@
 """What a layer's test needs: something to ask, somebody who answers, and a way to run the one through the other.
 
-    result = await run(MyLayer(), ask("Hello"), answers("Hi there"))
-    assert "Hi there" == result.text
+result = await run(MyLayer(), ask("Hello"), answers("Hi there"))
+assert "Hi there" == result.text
 """
 
 from collections.abc import Sequence

@@ -5,10 +5,8 @@ One session a provider, so that a hung provider holds no connection that another
 """
 
 import asyncio
-from collections.abc import Mapping
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
