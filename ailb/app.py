@@ -1,7 +1,8 @@
 """The Starlette app: routes, what is about HTTP and not about LLMs, and the one error shape for all that goes wrong outside the edge."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ailb.admin.pages import Pages, refusal_page
 from ailb.config import Config
@@ -21,6 +23,7 @@ from ailb.gateway import Gateway
 from ailb.guard import Guard
 from ailb.loader import is_loopback, named
 from ailb.metrics import Metrics
+from ailb.outlet import stamped
 
 LOG = structlog.get_logger("ailb.app")
 
@@ -37,22 +40,48 @@ def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence
             await gateway.stop()
 
     errors = _Errors(speeches)
-    return Starlette(
-        routes=_routes(gateway, metrics, speeches),
+    edges = {path: Edge(speech, gateway) for speech in speeches for path in speech.paths}
+    return App(
+        edges,
+        routes=[*(Route(path, edge, methods=["POST"]) for path, edge in edges.items()), *_routes(gateway, metrics)],
         middleware=_middleware(config),
         exception_handlers={Refusal: errors.refusal, HTTPException: errors.http, Exception: errors.bug},
         lifespan=lifespan,
     )
 
 
-def _routes(gateway: Gateway, metrics: Metrics, speeches: Sequence[Speech]) -> list[BaseRoute]:
+class App(Starlette):
+    """Starlette, with a short way to the edges: they handle every exception themselves and need neither its router nor its wrappers.
+
+    The short way begins inside the middleware, so whatever the config adds around sees every request.
+    """
+
+    def __init__(self, edges: Mapping[str, ASGIApp], **options: Any) -> None:
+        super().__init__(**options)
+        self._edges = edges
+
+    def build_middleware_stack(self) -> ASGIApp:
+        around, self.user_middleware = self.user_middleware, []
+        inner = super().build_middleware_stack()
+        edges = self._edges
+
+        async def door(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await inner(scope, receive, send)
+            elif scope["method"] == "POST" and (edge := edges.get(scope["path"])) is not None:
+                await edge(scope, receive, send)
+            else:
+                await inner(scope, receive, stamped(scope, send))
+
+        app: ASGIApp = door
+        for cls, args, kwargs in reversed(around):
+            app = cls(app, *args, **kwargs)
+        return app
+
+
+def _routes(gateway: Gateway, metrics: Metrics) -> list[BaseRoute]:
     pages = Pages(gateway, metrics)
-    routes: list[BaseRoute] = []
-    for speech in speeches:
-        edge = Edge(speech, gateway)
-        routes += [Route(path, edge, methods=["POST"]) for path in speech.paths]
     return [
-        *routes,
         Route("/v1/models", pages.models),
         Route("/v1/models/{name:path}", pages.model),
         Route("/healthz", pages.healthz),

@@ -29,11 +29,12 @@ class Event:
     __slots__ = ("_data", "hidden", "raw", "usage")
     dialect: ClassVar[str] = "chat"
 
-    def __init__(self, raw: bytes, usage: Usage | None = None, *, hidden: bool = False) -> None:
+    def __init__(self, raw: bytes, usage: Usage | None = None, *, hidden: bool = False, data: dict[str, Any] | None = None) -> None:
+        """`data` is the JSON in `raw`, where whoever makes the event has parsed it anyway."""
         self.raw = raw
         self.usage = usage
         self.hidden = hidden
-        self._data: dict[str, Any] | None = None
+        self._data = data
 
     @classmethod
     def chunk(cls, data: dict[str, Any], usage: Usage | None = None, *, name: bytes = b"", hidden: bool = False) -> Self:

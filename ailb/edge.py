@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from ailb.deadline import Deadline
 from ailb.dialect import Event, Speech
 from ailb.errors import InternalError, Refusal, Unavailable
 from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
@@ -23,6 +24,8 @@ from ailb.strict import parse
 
 LOG = structlog.get_logger("ailb.edge")
 SETTLE_SECONDS: Final = 10.0
+WATCH_AFTER_SECONDS: Final = 0.05
+"""When the watcher for the hang-up starts. It is a task, which an answer that is there before does not need to pay for."""
 
 
 class Edge:
@@ -52,11 +55,13 @@ class Edge:
     async def _open(self, scope: Scope, receive: Receive, snapshot: Snapshot) -> Exchange:
         headers: Mapping[str, str] = scope["ailb.headers"]
         server = snapshot.config.server
-        body = await read_body(receive, headers, most=server.max_body_bytes, seconds=server.body_seconds)
+        task = asyncio.current_task()
+        body = await read_body(receive, headers, most=server.max_body_bytes, limit=Deadline(server.body_seconds, task))
         prompt = self._speech.prompt(parse(body), headers)
         prompt.received = self._gateway.now()
         peer = scope.get("client") or ("", 0)
         exchange = Exchange(prompt, id=scope["ailb.id"], path=scope["path"], headers=headers, peer=peer[0])
+        exchange.task = task
         exchange.via = self._gateway.via(headers.get("via", ""))
         return exchange
 
@@ -76,15 +81,16 @@ class _Service:
         self._exchange = exchange
         self._outlet = outlet
         self._encoder = speech.encoder(exchange.prompt) if exchange.prompt.stream else None
-        self._task = asyncio.current_task()
+        self._task = exchange.task
         self._reply: Reply | None = None
         self._outcome = Outcome("complete", 200, 0.0)
         self._cut: Refusal | None = None
+        self._watcher: asyncio.Task[None] | None = None
         self._left = False
         self._over = False
 
     async def run(self, snapshot: Snapshot, receive: Receive) -> None:
-        watcher = asyncio.create_task(self._watch(receive))
+        watching = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin_watch, receive)
         self._gateway.serving.add(self)
         try:
             await self._serve(snapshot)
@@ -100,7 +106,9 @@ class _Service:
             await self._refuse(InternalError("internal error"))
         finally:
             self._over = True
-            watcher.cancel()
+            watching.cancel()
+            if self._watcher is not None:
+                self._watcher.cancel()
             self._outlet.stop()
             if self._reply is not None:
                 self._reply.close()
@@ -159,6 +167,9 @@ class _Service:
             self._outcome.first_event = self._exchange.elapsed
         if self._exchange.keep_events:
             self._outcome.events.append(event)
+
+    def _begin_watch(self, receive: Receive) -> None:
+        self._watcher = asyncio.create_task(self._watch(receive))
 
     async def _watch(self, receive: Receive) -> None:
         """The request was read to its end, so the next thing that comes is the hang-up."""

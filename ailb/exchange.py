@@ -1,9 +1,10 @@
 """One request and everything known about it, and what it came to."""
 
+from asyncio import Task
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ailb.dialect import Event, Target
 from ailb.errors import Refusal
@@ -66,7 +67,8 @@ class Exchange:
     """One request, open for exactly as long as its HTTP response.
 
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
-    `via` is the outgoing header that lets a gateway see its own requests come back (RFC 9110, 7.6.3).
+    `task` serves it, and is what a deadline cancels. `via` is the outgoing header that lets a gateway see its own requests come
+    back (RFC 9110, 7.6.3).
     """
 
     __slots__ = (
@@ -84,6 +86,7 @@ class Exchange:
         "settlers",
         "started",
         "target",
+        "task",
         "via",
     )
 
@@ -93,6 +96,7 @@ class Exchange:
         self.headers: Mapping[str, str] = headers or {}
         self.peer = peer
         self.via = ""
+        self.task: Task[Any] | None = None
         self.prompt = prompt
         self.caller = Caller()
         self.started = perf_counter()
@@ -158,7 +162,23 @@ class Reply:
             close()
 
 
-async def batches_of(events: Iterable[Event]) -> AsyncIterator[list[Event]]:
+def batches_of(events: Iterable[Event]) -> AsyncIterator[list[Event]]:
     """Events that are all there already, one by one."""
-    for event in events:
-        yield [event]
+    return _Batches(events)
+
+
+class _Batches:
+    """An object and not an async generator, which the event loop would keep books about."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._events = iter(events)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        for event in self._events:
+            return [event]
+        raise StopAsyncIteration

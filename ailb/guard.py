@@ -1,15 +1,15 @@
 """What is wrong with an HTTP request before anybody looks at what it asks: smuggling, odd paths, foreign hosts, browsers.
 
-The outermost ASGI middleware. It gives each request its id, and every answer that is not the edge's own its `x-request-id`.
+The outermost ASGI middleware. It gives each request its id.
 """
 
 import re
 from collections.abc import Collection, Mapping
-from secrets import token_hex
+from random import Random
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ailb.errors import BadRequest, Forbidden, HeadersTooLarge, HttpVersion, MethodNotAllowed, Misdirected, Refusal
 from ailb.outlet import refuse
@@ -40,19 +40,20 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in hosts) | (_LOOPBACK if local else frozenset())
         self._origins = frozenset(origins)
         self._http2 = http2
+        self._dice = Random()  # noqa: S311 - an id is not a secret
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        id = scope["ailb.id"] = _request_id(scope["headers"])
+        id = scope["ailb.id"] = _given_id(scope["headers"]) or f"req_{self._dice.getrandbits(96):024x}"
         try:
             headers = self._check(scope)
         except Refusal as refusal:
             await refuse(send, refusal, id, close=True)
             return
         scope["ailb.headers"] = headers
-        await self._app(scope, receive, _stamped(send, id))
+        await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> Mapping[str, str]:
         """The headers by lower-case name; of a name that stands several times, the last one."""
@@ -101,7 +102,7 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
         for once in _ONCE:
             if names.count(once) > 1:
                 raise BadRequest(f"the header {once.decode()} stands twice")
-    if sum(map(len, headers)) + sum(map(len, headers.values())) > MOST_HEADER_BYTES:
+    if sum([len(name) + len(value) for name, value in raw]) > MOST_HEADER_BYTES:
         raise HeadersTooLarge(f"the headers are larger than {MOST_HEADER_BYTES} bytes")
     return headers
 
@@ -114,21 +115,9 @@ def _check_path(path: bytes) -> None:
         raise BadRequest("the path has dot segments, double slashes or escapes that could hide some")
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
-    """The client's own `x-request-id` where it is a plain word, else a new one."""
+def _given_id(headers: list[tuple[bytes, bytes]]) -> str | None:
+    """The client's own `x-request-id` where it is a plain word."""
     for name, value in headers:
         if name == b"x-request-id" and _ID.match(value):
             return value.decode()
-    return "req_" + token_hex(12)
-
-
-def _stamped(send: Send, id: str) -> Send:
-    stamp: list[tuple[bytes, bytes]] = [(b"x-request-id", id.encode()), (b"cache-control", b"no-store"), (b"vary", b"Authorization")]
-
-    async def stamped(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            names = {name for name, _ in message["headers"]}
-            message["headers"] = [*message["headers"], *((name, value) for name, value in stamp if name not in names)]
-        await send(message)
-
-    return stamped
+    return None

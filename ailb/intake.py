@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive
 
+from ailb.deadline import Deadline
 from ailb.errors import BodyTooLarge, RequestTimeout, UnsupportedMedia
 
 SPILL_BYTES = 64 * 1024
@@ -16,7 +17,7 @@ class ClientLeft(Exception):
     """The client hung up before its request was complete."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, seconds: float) -> bytes:
+async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, limit: Deadline) -> bytes:
     """The whole body. Raises BodyTooLarge, RequestTimeout, UnsupportedMedia (compressed), ClientLeft."""
     coding = headers.get("content-encoding", "identity")
     if coding != "identity":
@@ -24,10 +25,10 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, 
     declared = headers.get("content-length", "")
     too_large = declared.isdigit() and int(declared) > most
     try:
-        async with asyncio.timeout(seconds):
+        with limit:
             body = b"" if too_large else await _read(receive, most)
     except TimeoutError:
-        raise RequestTimeout(f"the body did not arrive within {seconds:g} seconds") from None
+        raise RequestTimeout("the body did not arrive in time (server.body_seconds)") from None
     if too_large or len(body) > most:
         await _spill(receive)
         raise BodyTooLarge(f"the body is larger than {most} bytes (server.max_body_bytes)")

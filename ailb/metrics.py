@@ -1,69 +1,114 @@
-"""Prometheus metrics. Labels are bounded: configured providers and models, statuses; never a key, a user or a session.
+"""Prometheus metrics: counted here in plain numbers, turned into Prometheus' families when somebody asks.
 
-The sample names are those that the usage guide lists. prometheus_client puts `_total` behind every counter's name, so the two that
-must not carry it (`ailb_tokens_processed`, and `ailb_cost_total_usd`) are gauges that only grow.
+Labels are bounded: configured providers and models, statuses; never a key, a user or a session. The sample names are those that the
+usage guide lists, `ailb_tokens_processed` without Prometheus' customary `_total` among them.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from ailb.exchange import Exchange, Outcome
 
-BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000, 300000)
+BUCKETS_MS = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0, 60000.0, 120000.0, 300000.0)
 OTHER = "other"
-MOST_MODELS = 500
+MOST_SERIES = 2000
+"""A wildcard lets clients make up model names; past this many they share one label."""
 
 
-class Metrics:
+class Histogram:
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS_MS) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(BUCKETS_MS, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative, as Prometheus wants them."""
+        names = [*(str(bound) for bound in BUCKETS_MS), "+Inf"]
+        return list(zip(names, map(float, accumulate(self.counts)), strict=True))
+
+
+class Series:
+    """What is counted of one target."""
+
+    __slots__ = ("first", "input", "latency", "output", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.latency = Histogram()
+        self.first = Histogram()
+        self.input = 0
+        self.output = 0
+
+
+class Metrics(Collector):
     """A registry of its own. `Metrics.request` is the `ailb.meter.Meter` that the access layer is given."""
 
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        labels = ("provider", "model")
-        make = self.registry
-        self._requests = Counter("ailb_requests", "Requests", (*labels, "status"), registry=make)
-        self._latency = Histogram("ailb_request_latency_ms", "Time to the last byte", labels, buckets=BUCKETS_MS, registry=make)
-        self._first = Histogram("ailb_first_event_ms", "Time to the first event", labels, buckets=BUCKETS_MS, registry=make)
-        self._tokens = Gauge("ailb_tokens_processed", "Tokens, as the providers counted them", (*labels, "kind"), registry=make)
-        self._attempts = Counter("ailb_upstream_attempts", "Attempts at targets", ("provider", "status"), registry=make)
-        self._open = Gauge("ailb_open_exchanges", "Requests being served", registry=make)
-        self._models: set[str] = set()
+        self._series: dict[tuple[str, str], Series] = {}
+        self._attempts: dict[tuple[str, str], int] = {}
+        self._open = 0
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
 
     def request(self, exchange: Exchange, outcome: Outcome) -> None:
-        target = exchange.target
-        provider, model = (target.provider, self._bounded(target.model)) if target else (OTHER, OTHER)
-        self._requests.labels(provider, model, str(outcome.http_status)).inc()
-        self._latency.labels(provider, model).observe(outcome.seconds * 1000)
+        series = self._of(exchange)
+        series.statuses[outcome.http_status] = series.statuses.get(outcome.http_status, 0) + 1
+        series.latency.observe(outcome.seconds * 1000)
         if outcome.first_event is not None:
-            self._first.labels(provider, model).observe(outcome.first_event * 1000)
+            series.first.observe(outcome.first_event * 1000)
         if outcome.usage is not None:
-            self._tokens.labels(provider, model, "input").inc(outcome.usage.input)
-            self._tokens.labels(provider, model, "output").inc(outcome.usage.output)
+            series.input += outcome.usage.input
+            series.output += outcome.usage.output
         for attempt in exchange.attempts:
-            self._attempts.labels(attempt.target.provider, str(attempt.status)).inc()
+            key = (attempt.target.provider, str(attempt.status))
+            self._attempts[key] = self._attempts.get(key, 0) + 1
 
     def opened(self, number: int) -> None:
         """How many exchanges are open now."""
-        self._open.set(number)
+        self._open = number
 
     def text(self) -> bytes:
         """The exposition, as `/metrics` answers it."""
-        return generate_latest(self.registry)
+        return generate_latest(self._registry)
 
-    def _bounded(self, model: str) -> str:
-        """A wildcard lets clients make up model names; past the limit they share one label."""
-        if model in self._models:
-            return model
-        if len(self._models) >= MOST_MODELS:
-            return OTHER
-        self._models.add(model)
-        return model
+    def collect(self) -> Iterator[Metric]:
+        labels = ["provider", "model"]
+        requests = CounterMetricFamily("ailb_requests", "Requests", labels=[*labels, "status"])
+        latency = HistogramMetricFamily("ailb_request_latency_ms", "Time to the last byte", labels=labels)
+        first = HistogramMetricFamily("ailb_first_event_ms", "Time to the first event", labels=labels)
+        tokens = GaugeMetricFamily("ailb_tokens_processed", "Tokens, as the providers counted them", labels=[*labels, "kind"])
+        attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
+        for key, series in self._series.items():
+            for status, number in series.statuses.items():
+                requests.add_metric([*key, str(status)], number)
+            latency.add_metric(key, series.latency.buckets(), series.latency.total)
+            first.add_metric(key, series.first.buckets(), series.first.total)
+            tokens.add_metric([*key, "input"], series.input)
+            tokens.add_metric([*key, "output"], series.output)
+        for attempt, number in self._attempts.items():
+            attempts.add_metric(attempt, number)
+        yield from (requests, latency, first, tokens, attempts)
+        yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=self._open)
 
-
-def names(metrics: Metrics) -> Iterable[str]:
-    """The families that there are."""
-    return (family.name for family in metrics.registry.collect())
+    def _of(self, exchange: Exchange) -> Series:
+        target = exchange.target
+        key = (target.provider, target.model) if target else (OTHER, OTHER)
+        series = self._series.get(key)
+        if series is None:
+            if len(self._series) >= MOST_SERIES:
+                key = (key[0], OTHER)
+            series = self._series.setdefault(key, Series())
+        return series

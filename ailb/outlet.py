@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 import orjson
-from starlette.types import Send
+from starlette.types import Message, Scope, Send
 
 from ailb.errors import Refusal
 
 JSON = "application/json"
+FRESH: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store", "vary": "Authorization"})
+"""No answer may be kept by anything in between, and none is for somebody else."""
 
 
 class Outlet:
@@ -39,7 +43,8 @@ class Outlet:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": encoded({**headers, "x-request-id": self._id})})
+        headers = {**FRESH, **headers, "x-request-id": self._id}
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded(headers)})
 
     async def write(self, data: bytes) -> None:
         if self._beating is not None:
@@ -95,12 +100,26 @@ async def refuse(send: Send, refusal: Refusal, id: str, *, body: bytes | None = 
     await Outlet(send, id).whole(refusal.status, headers, orjson.dumps(refusal.body()) if body is None else body)
 
 
+def stamped(scope: Scope, send: Send) -> Send:
+    """For answers that are not an Outlet's: their request's id, and that they may not be kept."""
+    stamp = encoded({**FRESH, "x-request-id": scope["ailb.id"]})
+
+    async def stamping(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            names = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *((name, value) for name, value in stamp if name not in names)]
+        await send(message)
+
+    return stamping
+
+
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """As ASGI wants them. A value that HTTP could not carry loses what does not fit, CR and LF first of all."""
-    return [(name.encode("latin-1"), _value(value)) for name, value in headers.items()]
+    return [
+        (name.encode("latin-1"), value.encode() if value.isascii() and value.isprintable() else _fitting(value))
+        for name, value in headers.items()
+    ]
 
 
-def _value(value: str) -> bytes:
-    if not value.isprintable():
-        value = "".join(c for c in value if c.isprintable())
-    return value.encode("latin-1", "replace")
+def _fitting(value: str) -> bytes:
+    return "".join(c for c in value if c.isprintable()).encode("latin-1", "replace")

@@ -13,6 +13,8 @@ from starlette.applications import Starlette
 
 from ailb import app, log
 from ailb.clients.chat import Chat
+from ailb.clients.messages import Messages
+from ailb.clients.ollama import OllamaChat
 from ailb.clock import Clock
 from ailb.config import Server
 from ailb.errors import ConfigError
@@ -38,7 +40,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
     config = snapshot.config
     log.configure(config.log.level, config.log.format)
     gateway = Gateway(read, clock)
-    asgi = app.build(gateway, metrics, config, (Chat(),))
+    asgi = app.build(gateway, metrics, config, (Chat(), Messages(), OllamaChat()))
     _raise_file_limit()
     _greet(snapshot)
     runner = _runner(config.server)
@@ -115,6 +117,7 @@ def _uvicorn(asgi: Starlette, server: Server) -> Serving:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         date_header=True,
         ssl_certfile=server.tls_cert,
         ssl_keyfile=server.tls_key,

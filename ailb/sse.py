@@ -53,6 +53,11 @@ class Parser:
         self._searched = len(rest)
         return _frames(block)
 
+    @property
+    def rest(self) -> bytes:
+        """What has come since the last whole event."""
+        return bytes(self._rest)
+
     def end(self) -> list[Frame]:
         """The stream is over: what is left is the last event."""
         block = bytes(self._rest)

@@ -1,6 +1,7 @@
 """The onion: layers around the innermost call, which hands the exchange to its target's provider."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from inspect import isawaitable
 from typing import Protocol
 
@@ -27,14 +28,7 @@ def stack(layers: Sequence[Layer], innermost: Next) -> Next:
     """`layers` around `innermost`, the first one outermost."""
     call = innermost
     for layer in reversed(layers):
-        call = _bind(layer, call)
-    return call
-
-
-def _bind(layer: Layer, call_next: Next) -> Next:
-    async def call(exchange: Exchange) -> Reply:
-        return await layer(exchange, call_next)
-
+        call = partial(layer, call_next=call)
     return call
 
 

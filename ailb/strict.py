@@ -5,7 +5,6 @@ that stands twice (which one was authorised?), integers beyond 64 bits (they bec
 """
 
 import json
-import re
 from typing import Any
 
 import orjson
@@ -18,8 +17,9 @@ MOST_NESTING = 200
 AUTHORITY = ("model", "stream", "max_tokens", "max_completion_tokens", "n", "session_id", "rag_collection", "rag_top_k")
 """The fields that AILB decides by. Of the others the last one counts, here and upstream, because the body is written anew."""
 
-_LONG_NUMBER = re.compile(rb"[0-9]{19}")
-_TWICE = re.compile(rb'"(%s)"\s*:' % "|".join(AUTHORITY).encode())
+_QUOTED = tuple(f'"{name}"'.encode() for name in AUTHORITY)
+_DIGITS = bytes(48 if 48 <= byte <= 57 else 0 for byte in range(256))
+_LONG_NUMBER = b"0" * 19
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     if not isinstance(data, dict):
         raise BadRequest("the body must be a JSON object")
-    if _LONG_NUMBER.search(body) or _may_be_twice(body):
+    if _LONG_NUMBER in body.translate(_DIGITS) or _may_be_twice(body):
         data = _exactly(body)
     if body.count(b"{") + body.count(b"[") > MOST_NESTING:
         _check_nesting(data)
@@ -47,8 +47,10 @@ def dumps(data: Any) -> bytes:
 
 
 def _may_be_twice(body: bytes) -> bool:
-    found = _TWICE.findall(body)
-    return len(found) > 1 and len(found) != len(set(found))
+    for name in _QUOTED:  # noqa: SIM110 - any() with a generator takes twice as long, for every request
+        if body.count(name) > 1:
+            return True
+    return False
 
 
 def _exactly(body: bytes) -> dict[str, Any]:

@@ -2,25 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 MOST = 1 << 40
 """No answer has more tokens than this; a larger number is an upstream's mistake."""
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 def count(value: object) -> int:
     """A token count as an upstream reports it, made safe: 0 for null, negative, text or a bool; at most `MOST`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if type(value) is int and 0 <= value <= MOST:
+        return value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         return 0
     return int(min(value, MOST))
 
 
 def _inner(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = usage.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict else NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
     """Token counts. `input` includes `cached` and `cache_written`; `output` includes `reasoning` (OpenAI's way of counting).
 
@@ -36,12 +41,11 @@ class Usage:
     reasoning: int = 0
 
     def __post_init__(self) -> None:
-        cached = min(self.cached, self.input)
-        written = min(self.cache_written, self.input - cached)
-        object.__setattr__(self, "cached", cached)
-        object.__setattr__(self, "cache_written", written)
-        object.__setattr__(self, "cache_written_1h", min(self.cache_written_1h, written))
-        object.__setattr__(self, "reasoning", min(self.reasoning, self.output))
+        if self.cached + self.cache_written > self.input:
+            self.cached = min(self.cached, self.input)
+            self.cache_written = min(self.cache_written, self.input - self.cached)
+        self.cache_written_1h = min(self.cache_written_1h, self.cache_written)
+        self.reasoning = min(self.reasoning, self.output)
 
     @property
     def total(self) -> int:
@@ -50,14 +54,15 @@ class Usage:
     @classmethod
     def of_chat(cls, usage: Mapping[str, Any]) -> "Usage":
         """From the `usage` object of OpenAI's chat completions, embeddings or responses; also DeepSeek's and Mistral's variants."""
-        given = _inner(usage, "prompt_tokens_details") or _inner(usage, "input_tokens_details")
+        given: Mapping[str, Any] = _inner(usage, "prompt_tokens_details") or _inner(usage, "input_tokens_details")
         made = _inner(usage, "completion_tokens_details") or _inner(usage, "output_tokens_details")
         return cls(
-            input=count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            output=count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            cached=count(given.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))),
-            cache_written=count(given.get("cache_write_tokens")),
-            reasoning=count(made.get("reasoning_tokens")),
+            count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            count(given.get("cached_tokens", usage.get("prompt_cache_hit_tokens", 0))),
+            count(given.get("cache_write_tokens", 0)),
+            0,
+            count(made.get("reasoning_tokens", 0)),
         )
 
     def chat(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.children import BenchmarkError, child, free_port, tail
 
 EVENTS = 64
-PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.02
 HELD_SECONDS = 60
 INSTALL = "this needs nginx with Lua, and wrk: apt-get install nginx libnginx-mod-http-lua wrk"
 

@@ -41,7 +41,7 @@ class Calls:
     def _call(self, call: Any) -> Call:
         function = call.get("function") if isinstance(call, dict) else None
         name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(name, str) or not name:
+        if not isinstance(function, dict) or not isinstance(name, str) or not name:
             raise UpstreamBroken("the provider's tool call has no name")
         arguments = function.get("arguments")
         if not isinstance(arguments, str):
@@ -64,7 +64,7 @@ def answer(body: bytes) -> dict[str, Any]:
         raise UpstreamBroken("the provider's answer is not JSON") from bad
     if not isinstance(data, dict):
         raise UpstreamBroken("the provider's answer is not an object")
-    if "error" in data:
+    if data.get("error"):
         raise refused(data)
     if not isinstance(data.get("message"), dict):
         raise UpstreamBroken("the provider's answer has no message")

@@ -90,7 +90,7 @@ class Reader(ABC):
             raise UpstreamBroken("the provider's stream has a line that is not JSON") from bad
         if not isinstance(data, dict):
             raise UpstreamBroken("the provider's stream has a line that is not an object")
-        if "error" in data:
+        if data.get("error"):
             raise refused(data)
         self.done = data.get("done") is True
         return self.take(line, data)

@@ -14,6 +14,7 @@ from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
 from ailb import __version__
+from ailb.deadline import Deadline
 from ailb.dialect import Decoder, Dialect, Event, Outgoing, Target
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamSilent, UpstreamStalled
 from ailb.exchange import Exchange, Reply, batches_of
@@ -65,7 +66,7 @@ class HttpProvider:
         outgoing = self.dialect.request(exchange.prompt, target)
         limit = self.settings.timeouts.first_token if stream else self.settings.timeouts.total
         try:
-            async with asyncio.timeout(limit):
+            with Deadline(limit, exchange.task):
                 response = await self._post(exchange, outgoing)
                 try:
                     return await (self._streamed(exchange, response) if stream else self._whole(exchange, response))

@@ -66,10 +66,10 @@ class Call(Block):
 
 
 class Blocks:
-    """`message` is the id of the Message that they are in."""
+    """`message` is the id of the Message that they are in; `calls` is how many of them are calls."""
 
-    def __init__(self, message: str) -> None:
-        self._message = message
+    def __init__(self, message: str = "") -> None:
+        self.message = message
         self._queue: deque[Block] = deque()
         self._calls: dict[int, Call] = {}
         self._index = 0
@@ -140,7 +140,7 @@ class Blocks:
             whole_again = text(function.get("name")) and function.get("arguments") and known.complete
             if id or not whole_again:
                 return known
-        call = Call(id, call_id(id, self._message, self.calls))
+        call = Call(id, call_id(id, self.message, self.calls))
         self.calls += 1
         self._calls[place] = call
         self._queue.append(call)

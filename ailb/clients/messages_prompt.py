@@ -57,8 +57,8 @@ class MessagesPrompt(Prompt):
         """A thinking budget has to stay below the cap; one that would be too small to be taken is given up."""
         body = self.body
         body["max_tokens"] = cap = min(tokens, body["max_tokens"])
-        thinking = body.get("thinking")
-        budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+        thinking = body["thinking"] if isinstance(body.get("thinking"), dict) else {}
+        budget = thinking.get("budget_tokens")
         if isinstance(budget, int) and budget >= cap:
             body["thinking"] = {**thinking, "budget_tokens": cap - 1} if cap > LEAST_THINKING else {"type": "disabled"}
         self._chat = None

@@ -26,7 +26,8 @@ class MessagesEncoder:
     def __init__(self, stops: Any = None) -> None:
         self._stops = stops
         self._native = False
-        self._blocks: Blocks | None = None
+        self._started = False
+        self._blocks = Blocks()
         self._usage = counted(Usage())
         self._ending: Json = {}
         self._refused = False
@@ -45,21 +46,25 @@ class MessagesEncoder:
     def error(self, refusal: Refusal) -> bytes:
         return sse.encode(strict.dumps(envelope(refusal)), b"error")
 
-    def _chunk(self, data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterable[Json]:
-        for member in ("finish_reason", "stop_reason"):
-            if chosen.get(member) is not None:  # some upstreams send an emptier one after it
-                self._ending.setdefault(member, chosen[member])
-        blocks = self._blocks
-        if blocks is None:
+    def _start(self, data: Mapping[str, Any]) -> Iterable[Json]:
+        if not self._started:
+            self._started = True
             message = head(data, self._usage)
-            blocks = self._blocks = Blocks(message["id"])
+            self._blocks.message = message["id"]
             yield {"type": "message_start", "message": message}
+
+    def _chunk(self, data: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterable[Json]:
+        yield from self._start(data)
+        for member in ("finish_reason", "stop_reason"):
+            if chosen.get(member) is not None:  # the first counts: some upstreams send another one after it
+                self._ending.setdefault(member, chosen[member])
         delta = chosen.get("delta")
         if isinstance(delta, Mapping):
-            self._take(delta, blocks)
-            yield from blocks.events()
+            self._take(delta)
+            yield from self._blocks.events()
 
-    def _take(self, delta: Mapping[str, Any], blocks: Blocks) -> None:
+    def _take(self, delta: Mapping[str, Any]) -> None:
+        blocks = self._blocks
         self._refused = self._refused or bool(text(delta.get("refusal")))
         if thinking := reasoning(delta):
             blocks.think(thinking)
@@ -71,11 +76,9 @@ class MessagesEncoder:
             blocks.call(call, position)
 
     def _close(self) -> Iterable[Json]:
-        if self._blocks is None:
-            yield from self._chunk({}, {})
-        blocks = self._blocks or Blocks("")
-        yield from blocks.events(last=True)
-        told = ending(self._ending, self._stops, calls=blocks.calls > 0, refused=self._refused)
+        yield from self._start({})
+        yield from self._blocks.events(last=True)
+        told = ending(self._ending, self._stops, calls=self._blocks.calls > 0, refused=self._refused)
         yield {"type": "message_delta", "delta": told, "usage": self._usage}
         yield {"type": "message_stop"}
 

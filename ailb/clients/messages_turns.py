@@ -95,7 +95,7 @@ class _Said:
             self._thinking.append(block)
         elif kind == "tool_use":
             self._calls.append(_call(block, where))
-        elif kind == "tool_result" or kind not in _SERVED and not str(kind).endswith("_tool_result"):
+        elif kind == "tool_result" or (kind not in _SERVED and not str(kind).endswith("_tool_result")):
             raise unknown(block, where)
 
     def message(self) -> Message:

@@ -18,7 +18,9 @@ from tests.e2e.raw import Answer, Client
 from tests.e2e.wire import asked
 
 KEY = "sk-canary-provider-{}"
-COMPLAINTS = re.compile(r"Traceback|Task was destroyed|never retrieved|never awaited|socket\.send\(\) raised|Exception in|Unclosed")
+COMPLAINTS = re.compile(
+    r"Traceback|Task was destroyed|never retrieved|never awaited|socket\.send\(\) raised|Exception in|Unclosed|sk-canary"
+)
 
 SERVER: dict[str, Any] = {
     "host": "127.0.0.1",
@@ -45,10 +47,10 @@ def table(values: Mapping[str, Any]) -> str:
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
-def provider(name: str, url: str, models: list[str], timeouts: Mapping[str, float], **more: Any) -> str:
+def provider(name: str, url: str, models: list[str], timeouts: Mapping[str, float]) -> str:
     """A `[[provider]]` with a key that must never be seen."""
     inline = ", ".join(f"{key} = {value}" for key, value in timeouts.items())
-    told = {"name": name, "kind": "openai", "base_url": url, "api_key": KEY.format(name), "models": models, **more}
+    told = {"name": name, "kind": "openai", "base_url": url, "api_key": KEY.format(name), "models": models, "max_answer_bytes": 4_000_000}
     return f"[[provider]]\n{table(told)}timeouts = {{ {inline} }}\n"
 
 
@@ -77,7 +79,7 @@ class Gateway:
         self.file = file
         self.port = port
         self.lines: list[str] = []
-        self.closed = False
+        self._checked = 0
         command = [sys.executable, "-m", "ailb", "serve", "--config", str(file)]
         environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "HTTP_PORT")} | dict(env or {})
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environ)
@@ -159,10 +161,14 @@ class Gateway:
             sleep(0.01)  # The collecting thread has no event to offer for a text.
         raise AssertionError(f"no line with {text!r} in:\n{self.output[-4000:]}")
 
-    def complaints(self, since: int = 0) -> list[str]:
-        """Lines that no healthy server writes, with what follows each."""
-        lines = self.lines[since:]
-        return ["\n".join(lines[n : n + 25]) for n, line in enumerate(lines) if COMPLAINTS.search(line)]
+    def check(self) -> None:
+        """Fails where the output since the last check has a line that no healthy server writes, or a provider's key."""
+        lines = self.lines[self._checked :]
+        self._checked += len(lines)
+        for number, line in enumerate(lines):
+            if COMPLAINTS.search(line):
+                text = "\n".join(lines[number : number + 25]).replace("\\n", "\n")
+                raise AssertionError(f"the gateway complained:\n{text}")
 
     @property
     def rss(self) -> int:

@@ -55,7 +55,11 @@ class Client:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(seconds)
-        self.socket.connect(("127.0.0.1", port))
+        try:
+            self.socket.connect(("127.0.0.1", port))
+        except OSError:
+            self.socket.close()
+            raise
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.socket.makefile("rb")
         self._chunked = False
@@ -130,6 +134,13 @@ class Client:
             return self._file.read(1) == b""
         except ConnectionResetError:
             return True
+
+    def sees(self, marker: bytes) -> bool:
+        """Whether `marker` comes among whatever comes."""
+        received = b""
+        while marker not in received and (piece := self._file.read1(65536)):
+            received += piece
+        return marker in received
 
     def everything(self) -> bytes:
         """All bytes until the other side closes."""

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.gateway import Gateway
 from tests.e2e.scripts import fails, hello, sends
 from tests.e2e.upstream import Script, Talk, Upstream
-from tests.e2e.wire import chunked, completion, frames, head
+from tests.e2e.wire import chunked, completion, error_of, head
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
@@ -62,9 +62,9 @@ def test_what_is_no_answer_is_a_502(gateway: Gateway, upstream: Upstream, script
     assert answer.status in (502, 503)
     assert answer.error["message"]
     assert b"127.0.0.1" not in answer.body
-    # The promise is 1 s and 20 MB; a bomb may fill the answer's limit of 64 MB before it is seen to be one.
+    # The promise is 1 s and 20 MB, with an answer's limit of 4 MB; a loaded machine may take longer.
     assert monotonic() - start < 3.0
-    assert gateway.peak - memory < 150_000_000
+    assert gateway.peak - memory < 20_000_000
 
 
 def test_a_flood_of_provisional_answers_ends(gateway: Gateway, upstream: Upstream) -> None:
@@ -122,9 +122,8 @@ def test_headers_that_would_split_the_answer_do_not(gateway: Gateway, upstream: 
     assert "set-cookie" not in answer.names
 
 
-def test_a_stream_with_a_false_content_length_is_broken_not_mixed(gateway: Gateway, upstream: Upstream) -> None:
+def test_a_stream_with_a_false_content_length_is_broken(gateway: Gateway, upstream: Upstream) -> None:
     event = b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
     lying = sends(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(event) + event * 3, then="hang")
     answer = gateway.chat("a/" + upstream.on(lying), stream=True)
-    assert b"[DONE]" not in answer.body
-    assert len(frames(answer.body)) == 2
+    assert answer.status == 502 or error_of(answer.body) is not None

@@ -89,24 +89,24 @@ HOSTILE = ["a\nb", "a\r\nlevel=info forged", "\x1b[31mred", "%s%n{0}{x.__class__
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nobody_writes_lines_into_the_log(gateway: Gateway, upstream: Upstream, text: str) -> None:
     """In the model's name, the session, another field, an unknown model and an upstream's error."""
-    start = len(gateway.lines)
+    mine = f"log-{upstream.port}-{len(gateway.lines)}"
     upstream_says = upstream.on(fails(400, {"error": {"message": text, "type": text, "code": text}}))
     for fields in (
         {"model": text},
-        {"model": f"m-0{text}"},
+        {"model": f"q-0{text}"},
         {"model": "m-0", "session_id": text},
         {"model": "a/" + upstream_says, "user": text},
     ):
         body = json.dumps({"messages": [{"role": "user", "content": text}], **fields}).encode()
         with gateway.client() as client:
-            status = client.post(body, headers={"x-request-id": "log-test"}).answer().status
+            status = client.post(body, headers={"x-request-id": mine}).answer().status
         assert 400 <= status < 500
-    gateway.line_with(upstream_says, since=start)
-    lines = gateway.lines[start:]
-    assert [line for line in lines if not line.startswith("{")] == []
-    assert {entry["event"] for entry in gateway.log(start)} <= {"request", "refused"}
-    assert len(lines) <= 4
-    assert not any("\x1b" in line for line in lines)
+    gateway.line_with(upstream_says)
+    assert [line for line in gateway.lines if not line.startswith("{") or "\x1b" in line] == []
+    entries = [entry for entry in gateway.log() if entry.get("id") == mine]
+    assert {entry["event"] for entry in entries} <= {"request", "refused"}
+    assert len(entries) == 4
+    assert "forged" not in {entry["event"] for entry in gateway.log()}
 
 
 def test_prompts_and_answers_are_not_in_the_log(gateway: Gateway, upstream: Upstream) -> None:

