@@ -119,7 +119,7 @@ class Provider(Table):
     api_key: Hidden = None
     base_url: Url | None = None
     models: list[str] | None = None
-    discover: bool = False
+    discover: bool | None = None
     discover_seconds: Seconds = 60.0
     headers: dict[str, Annotated[Secret, BeforeValidator(_secret)]] = {}
     query: dict[str, str] = {}

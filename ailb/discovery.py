@@ -25,7 +25,8 @@ async def discover(snapshot: Snapshot) -> list[asyncio.Task[None]]:
     tasks: list[asyncio.Task[None]] = []
     for config in snapshot.config.provider:
         provider = snapshot.providers.get(config.name)
-        if config.discover and isinstance(provider, Lister):
+        wanted = config.discover if config.discover is not None else not snapshot.models.offers.get(config.name)
+        if wanted and isinstance(provider, Lister):
             first = asyncio.Event()
             task = asyncio.create_task(_keep_asking(snapshot, provider, config.name, config.discover_seconds, first))
             tasks.append(task)

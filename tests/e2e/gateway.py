@@ -161,6 +161,14 @@ class Gateway:
             sleep(0.01)  # The collecting thread has no event to offer for a text.
         raise AssertionError(f"no line with {text!r} in:\n{self.output[-4000:]}")
 
+    def entries(self, id: str, number: int, seconds: float = 5) -> list[dict[str, Any]]:
+        """The log's entries of one request id, waited for until there are `number`; there must not be more."""
+        deadline = monotonic() + seconds
+        while len(found := [entry for entry in self.log() if entry.get("id") == id]) < number and monotonic() < deadline:
+            sleep(0.01)  # As above.
+        assert len(found) == number, f"{len(found)} entries for {id}"
+        return found
+
     def check(self) -> None:
         """Fails where the output since the last check has a line that no healthy server writes, or a provider's key."""
         lines = self.lines[self._checked :]

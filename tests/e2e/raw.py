@@ -135,12 +135,12 @@ class Client:
         except ConnectionResetError:
             return True
 
-    def sees(self, marker: bytes) -> bool:
-        """Whether `marker` comes among whatever comes."""
+    def until_any(self, *markers: bytes) -> bytes:
+        """All bytes until one of `markers` is among them, or the other side closes."""
         received = b""
-        while marker not in received and (piece := self._file.read1(65536)):
+        while not any(marker in received for marker in markers) and (piece := self._file.read1(65536)):
             received += piece
-        return marker in received
+        return received
 
     def everything(self) -> bytes:
         """All bytes until the other side closes."""

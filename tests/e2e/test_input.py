@@ -89,23 +89,21 @@ HOSTILE = ["a\nb", "a\r\nlevel=info forged", "\x1b[31mred", "%s%n{0}{x.__class__
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nobody_writes_lines_into_the_log(gateway: Gateway, upstream: Upstream, text: str) -> None:
     """In the model's name, the session, another field, an unknown model and an upstream's error."""
-    mine = f"log-{upstream.port}-{len(gateway.lines)}"
-    upstream_says = upstream.on(fails(400, {"error": {"message": text, "type": text, "code": text}}))
-    for fields in (
+    model = upstream.on(fails(400, {"error": {"message": text, "type": text, "code": text}}))
+    mine = {"x-request-id": f"log-{model}"}
+    asked_for: list[dict[str, str]] = [
         {"model": text},
         {"model": f"q-0{text}"},
-        {"model": "m-0", "session_id": text},
-        {"model": "a/" + upstream_says, "user": text},
-    ):
+        {"model": model, "session_id": text},
+        {"model": model, "user": text},
+    ]
+    for fields in asked_for:
         body = json.dumps({"messages": [{"role": "user", "content": text}], **fields}).encode()
         with gateway.client() as client:
-            status = client.post(body, headers={"x-request-id": mine}).answer().status
-        assert 400 <= status < 500
-    gateway.line_with(upstream_says)
-    assert [line for line in gateway.lines if not line.startswith("{") or "\x1b" in line] == []
-    entries = [entry for entry in gateway.log() if entry.get("id") == mine]
+            assert 400 <= client.post(body, headers=mine).answer().status < 500
+    entries = gateway.entries(f"log-{model}", 4)
     assert {entry["event"] for entry in entries} <= {"request", "refused"}
-    assert len(entries) == 4
+    assert [line for line in gateway.lines if not line.startswith("{") or "\x1b" in line] == []
     assert "forged" not in {entry["event"] for entry in gateway.log()}
 
 

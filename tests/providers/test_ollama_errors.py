@@ -17,7 +17,11 @@ TABLE: list[tuple[int, Any, Json]] = [
     (400, {"error": '"x" does not support chat'}, {"param": "model", "code": "unsupported_value"}),
     (400, {"error": {"message": "prompt too long; exceeded max context length by 5 tokens"}}, {"code": "context_length_exceeded"}),
     (500, {"error": "model requires more system memory"}, {"type": "server_error", "param": None, "code": None}),
-    (400, {"error": {"message": "m", "type": "api_error", "param": "p", "code": 7, "x": 1}}, {"type": "api_error", "param": "p", "code": 7, "x": 1}),
+    (
+        400,
+        {"error": {"message": "m", "type": "api_error", "param": "p", "code": 7, "x": 1}},
+        {"type": "api_error", "param": "p", "code": 7, "x": 1},
+    ),
 ]
 
 
@@ -46,7 +50,9 @@ def test_another_target_is_asked_where_it_may_do_better(status: int, message: st
     assert elsewhere == refusal.retry_elsewhere
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>secret</html>", b"[]", b"{}", b'{"error": null}', b'{"error": {}}', b'{"error": ["x"]}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>secret</html>", b"[]", b"{}", b'{"error": null}', b'{"error": {}}', b'{"error": ["x"]}', b"\xff"]
+)
 def test_what_is_not_ollamas_is_not_quoted(body: bytes) -> None:
     assert "the provider answered with status 502" == Ollama().refusal(502, {}, body).message
 
@@ -62,7 +68,10 @@ def test_any_bytes_are_a_refusal(status: int, body: bytes) -> None:
     assert status == Ollama().refusal(status, {}, body).status
 
 
-@given(status=st.integers(400, 599), error=st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    status=st.integers(400, 599),
+    error=st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)),
+)
 def test_any_json_is_a_refusal(status: int, error: Any) -> None:
     refusal = Ollama().refusal(status, {}, json.dumps({"error": error}).encode())
     assert status == refusal.status

@@ -43,18 +43,12 @@ def test_what_the_gateway_acts_on_is_checked(more: Json, param: str) -> None:
 
 
 def test_the_body_stays_anthropic_s_own() -> None:
-    odd = {"system": [text("a")], "tools": [SERVER_TOOL], "thinking": {"type": "auto"}, "new": [None, 0], "stream": False}
-    own = {"session_id": "s", "rag_collection": "docs", "rag_top_k": 5}
-    seen = prompt(**odd, **own)
+    odd: Json = {"system": [text("a")], "tools": [SERVER_TOOL], "thinking": {"type": "auto"}, "new": [None, 0], "stream": False}
+    own: Json = {"session_id": "s", "rag_collection": "docs", "rag_top_k": 5}
+    seen = prompt(None, **odd, **own)
     assert {**BODY, **odd} == seen.body
-    assert ("messages", "m", False, "s", "docs", 5) == (
-        seen.dialect,
-        seen.model,
-        seen.stream,
-        seen.session_id,
-        seen.rag_collection,
-        seen.rag_top_k,
-    )
+    assert ("messages", "m", False) == (seen.dialect, seen.model, seen.stream)
+    assert own == {field: getattr(seen, field) for field in own}
 
 
 def test_headers_stand_in() -> None:
