@@ -21,9 +21,10 @@ from ailb.edge import Edge
 from ailb.errors import BadRequest, InternalError, MethodNotAllowed, NotFound, Refusal
 from ailb.gateway import Gateway
 from ailb.guard import Guard
-from ailb.loader import is_loopback, named
+from ailb.loader import is_loopback
 from ailb.metrics import Metrics
 from ailb.outlet import stamped
+from ailb.plugins import named
 
 LOG = structlog.get_logger("ailb.app")
 

@@ -1,47 +1,71 @@
 """What a configuration makes, in words: for `ailb check`."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ailb import config
 from ailb.clock import Clock
+from ailb.environment import confidential
+from ailb.errors import ModelNotFound
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
+from ailb.secret import HIDDEN, scrub
+
+_CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential")
 
 
 def report(path: Path, environ: Mapping[str, str]) -> str:
     """Raises ConfigError."""
     services: dict[type, Any] = {Clock: Clock(), Meter: Metrics()}
     snapshot = load(path, environ, services)
-    parts = [_onion(snapshot), _table("providers", _provider_rows(snapshot)), _table("models", _model_rows(snapshot)), "ok\n"]
-    return "\n".join(part for part in parts if part)
+    parts = (_onion(snapshot), _table("providers", _providers(snapshot)), _table("models", _models(snapshot)), "ok\n")
+    return scrub("\n".join(part for part in parts if part), *confidential(environ))
 
 
 def _onion(snapshot: Snapshot) -> str:
-    steps = ["edge"]
-    for layer in snapshot.config.layer:
-        options = ", ".join(f"{name} = {value}" for name, value in layer.options.items())
-        steps.append(f"{layer.use} ({options})" if options else layer.use)
-    return " ─▶ ".join([*steps, "provider"]) + "\n"
+    return " -> ".join(["edge", *map(_layer, snapshot.config.layer), "provider"]) + "\n"
 
 
-def _provider_rows(snapshot: Snapshot) -> list[tuple[str, str, str]]:
-    rows = []
+def _layer(table: config.Layer) -> str:
+    options = ", ".join(f"{name} = {HIDDEN if _CONFIDENTIAL.search(name.lower()) else value}" for name, value in table.options.items())
+    return f"{table.use} ({options})" if options else table.use
+
+
+def _providers(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
     for table in snapshot.config.provider:
-        where = table.base_url or ("its own address" if table.kind != "echo" else "no network")
-        rows.append((table.name, "on", f"{table.kind or table.name}, {where}"))
-    return rows + [(name, "off", why) for name, why in snapshot.config.switched_off.items()]
+        kind = "" if table.kind in ("", table.name) else f"{table.kind} "
+        address = kind + (table.base_url or "")
+        if reason := snapshot.off.get(table.name):
+            yield table.name, "off", reason
+        else:
+            yield table.name, "stand-in" if table.stand_in else "on", address.strip()
 
 
-def _model_rows(snapshot: Snapshot) -> list[tuple[str, str]]:
-    offers = [(f"{offer} (pattern)", provider) for provider, offers in snapshot.models.offers.items() for offer in offers if "*" in offer]
-    return [(name, ", ".join(map(str, snapshot.models.targets(name)))) for name in snapshot.models.names()] + offers
+def _models(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    models = snapshot.models
+    for name in dict.fromkeys([*(table.name for table in snapshot.config.model), *models.names()]):
+        try:
+            yield name, ", ".join(map(str, models.targets(name)))
+        except ModelNotFound:
+            yield name, "not served: its providers are off"
+    for provider, offers in models.offers.items():
+        yield from ((offer, f"{provider}/*") for offer in offers if "*" in offer)
+    yield from (
+        (f"{table.name}/*", "asked at the start")
+        for table in snapshot.config.provider
+        if table.discover and not snapshot.off.get(table.name)
+    )
+    if default := snapshot.config.default_model:
+        yield "(none named)", default if models.default else f"refused: nobody serves {default} now"
 
 
-def _table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
-    if not rows:
+def _table(title: str, rows: Iterator[Sequence[str]]) -> str:
+    lines = list(rows)
+    if not lines:
         return ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([f"{title}:", *lines, ""])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    cells = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join([title, *(f"  {line.rstrip()}" for line in cells), ""])

@@ -98,14 +98,16 @@ class Prompt:
         return ""
 
     def inject(self, messages: list[dict[str, Any]], *, before_last: bool = False) -> None:
-        """Puts chat messages in front of the conversation, behind its system and developer messages, or right before its last message."""
+        """Puts chat messages in front of the conversation, behind its system and developer messages, or right before the last thing that
+        the user said; never between a tool call and its result.
+        """
         present: list[dict[str, Any]] = self.body["messages"]
         at = 0
+        while at < len(present) and present[at].get("role") in ("system", "developer"):
+            at += 1
         if before_last:
-            at = max(0, len(present) - 1)
-        else:
-            while at < len(present) and present[at].get("role") in ("system", "developer"):
-                at += 1
+            users = [index for index, message in enumerate(present) if message.get("role") == "user"]
+            at = users[-1] if users else at
         self.body["messages"] = [*present[:at], *messages, *present[at:]]
 
 

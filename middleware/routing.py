@@ -47,6 +47,7 @@ class Routing:
             raise BadRequest("model is missing, and no default_model is configured", param="model")
         order = self._strategy(self._models.targets(wanted), self._load, self._dice)
         failures: list[UpstreamFailure] = []
+        unfit: BadRequest | None = None
         passed_over: list[Target] = []
         for target in order:
             health = self._health(target)
@@ -59,7 +60,9 @@ class Routing:
                 failures.append(failure)
                 if not failure.retry_elsewhere:
                     break
-        raise self._verdict(exchange, failures, passed_over)
+            except BadRequest as refusal:
+                unfit = refusal  # this target's dialect has no word for it; another's may
+        raise unfit if unfit is not None and not failures else self._verdict(exchange, failures, passed_over)
 
     async def _ask(self, exchange: Exchange, call_next: Next, target: Target, health: "_Health") -> Reply:
         exchange.target = target
@@ -69,6 +72,9 @@ class Routing:
             return await call_next(exchange)
         except UpstreamFailure as failure:
             visit.leave(_is_ill(failure))
+            raise
+        except BadRequest:
+            visit.leave(None)
             raise
 
     def _health(self, target: Target) -> "_Health":

@@ -88,7 +88,7 @@ _HOSTED = {
     "gemini": Row(
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_env="GEMINI_API_KEY",
-        quirks=_ON_FINISH | {quirk.OUTPUT_IS_REST, quirk.TOOL_IDS, quirk.TOOL_INDEX},
+        quirks=_ON_FINISH | {quirk.OUTPUT_IS_REST, quirk.TOOL_IDS, quirk.LIST_INDEX},
         models=("gemini-*",),
     ),
     "groq": Row(
@@ -104,7 +104,7 @@ _HOSTED = {
     "mistral": Row(
         base_url="https://api.mistral.ai/v1",
         key_env="MISTRAL_API_KEY",
-        quirks=_ON_FINISH | {quirk.NO_STREAM_OPTIONS, quirk.CONTENT_PARTS, quirk.TOOL_INDEX, quirk.PADDING, quirk.FINISH_WORDS},
+        quirks=_ON_FINISH | {quirk.NO_STREAM_OPTIONS, quirk.CONTENT_PARTS, quirk.LIST_INDEX, quirk.PADDING, quirk.FINISH_WORDS},
         models=("mistral-*", "ministral-*", "magistral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*", "open-mi*"),
     ),
     "nvidia": Row(
@@ -115,7 +115,7 @@ _HOSTED = {
     "openrouter": Row(
         base_url="https://openrouter.ai/api/v1",
         key_env="OPENROUTER_API_KEY",
-        quirks=_ON_FINISH | {quirk.FINISH_TWICE, quirk.REASONING},
+        quirks=_ON_FINISH | {quirk.FINISH_TWICE, quirk.REASONING, quirk.LIST_INDEX},
     ),
     "perplexity": Row(
         base_url="https://api.perplexity.ai",
@@ -154,7 +154,7 @@ _HOSTED = {
 }
 
 _SERVERS = {
-    "llamacpp": Row(local=True),  # its own default is port 8080, which is AILB's too
+    "llamacpp": Row(quirks=_ON_FINISH, local=True),  # its own default is port 8080, which is AILB's too; n > 1 has usage twice
     "lmstudio": Row(base_url="http://127.0.0.1:1234/v1", quirks=quirk.TOLERANT, local=True),
     "openai-compatible": Row(quirks=quirk.TOLERANT, local=True),
     "vllm": Row(base_url="http://127.0.0.1:8000/v1", quirks=frozenset({quirk.REASONING}), local=True),

@@ -30,8 +30,9 @@ REASONING: Final = "reasoning"
 CONTENT_PARTS: Final = "content_parts"
 """`content` is a list of text and thinking parts. Seen at Mistral."""
 
-TOOL_INDEX: Final = "tool_index"
-"""A streamed tool call has no `index`. Seen at Mistral (2024)."""
+LIST_INDEX: Final = "list_index"
+"""Entries of a delta's lists have no `index`, without which OpenAI's SDK cannot put them together. Seen at Mistral (tool calls, 2024)
+and OpenRouter (annotations, reasoning)."""
 
 TOOL_IDS: Final = "tool_ids"
 """The ids of tool calls are empty or missing. Seen at Gemini's compatible endpoint."""
@@ -45,7 +46,7 @@ MESSAGE_BESIDE_DELTA: Final = "message_beside_delta"
 PADDING: Final = "padding"
 """`p`, padding against traffic analysis. Seen at Mistral."""
 
-TOLERANT: Final = frozenset({USAGE_ANYWHERE, FINISH_TWICE, REASONING, CONTENT_PARTS, TOOL_INDEX, TOOL_IDS, IDS})
+TOLERANT: Final = frozenset({USAGE_ANYWHERE, FINISH_TWICE, REASONING, CONTENT_PARTS, LIST_INDEX, TOOL_IDS, IDS})
 """For a server of which nothing is known."""
 
 QUIRKS: Final = TOLERANT | {NO_STREAM_OPTIONS, OUTPUT_IS_REST, FINISH_WORDS, MESSAGE_BESIDE_DELTA, PADDING}

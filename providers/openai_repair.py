@@ -31,6 +31,7 @@ class Repair:
         self._id = ""
         self._finished: set[Any] = set()
         self._calls: dict[str, int] = {}
+        self._entries: dict[str, int] = {}
 
     def whole(self, data: dict[str, Any]) -> Usage | None:
         self._mend_top(data)
@@ -77,15 +78,23 @@ class Repair:
                 fix(said)
             for call in quirks.dicts(said.get("tool_calls")):
                 self._mend_call(call, str(choice.get("index")), streamed=part == "delta")
+            if part == "delta" and quirks.LIST_INDEX in self._names:
+                for name in ("annotations", "reasoning_details"):
+                    self._number(said.get(name), f"{choice.get('index')}.{name}")
 
     def _mend_call(self, call: dict[str, Any], choice: str, *, streamed: bool) -> None:
         function = call.get("function")
         begins = bool(call.get("id")) or (isinstance(function, Mapping) and bool(function.get("name")))
         number = self._calls[choice] = self._calls.get(choice, -1) + begins
-        if streamed and quirks.TOOL_INDEX in self._names and call.get("index") is None:
+        if streamed and quirks.LIST_INDEX in self._names and call.get("index") is None:
             call["index"] = max(0, number)
         if begins and quirks.TOOL_IDS in self._names and not call.get("id"):
             call["id"] = f"call_{self._digest(choice, number, function)}"
+
+    def _number(self, entries: Any, name: str) -> None:
+        for entry in quirks.dicts(entries):
+            entry.setdefault("index", self._entries.get(name, 0))
+            self._entries[name] = self._entries.get(name, 0) + 1
 
     def _is_news(self, choice: dict[str, Any]) -> bool:
         """Whether a choice that may have finished before still has something to say."""

@@ -155,7 +155,9 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path[:30] for path in PATHS])
-def test_a_path_has_one_spelling(gateway: Gateway, path: str) -> None:
+def test_a_path_has_one_spelling(gateway: Gateway, engine: str, path: str) -> None:
+    if path.startswith("http:") and engine == "uvicorn":
+        pytest.skip("httptools hands on the path of an absolute address only, so the app cannot see it")
     with gateway.client() as client:
         received = client.send(request("GET", path)).everything()
     assert received[9:12] in (b"400", b"404", b"414", b"431"), received[:200]

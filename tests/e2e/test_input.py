@@ -91,6 +91,7 @@ def test_nobody_writes_lines_into_the_log(gateway: Gateway, upstream: Upstream, 
     """In the model's name, the session, another field, an unknown model and an upstream's error."""
     model = upstream.on(fails(400, {"error": {"message": text, "type": text, "code": text}}))
     mine = {"x-request-id": f"log-{model}"}
+    start = len(gateway.lines)
     asked_for: list[dict[str, str]] = [
         {"model": text},
         {"model": f"q-0{text}"},
@@ -103,8 +104,17 @@ def test_nobody_writes_lines_into_the_log(gateway: Gateway, upstream: Upstream, 
             assert 400 <= client.post(body, headers=mine).answer().status < 500
     entries = gateway.entries(f"log-{model}", 4)
     assert {entry["event"] for entry in entries} <= {"request", "refused"}
-    assert [line for line in gateway.lines if not line.startswith("{") or "\x1b" in line] == []
+    assert [line for line in gateway.lines[start:] if not line.startswith("{") or "\x1b" in line] == []
     assert "forged" not in {entry["event"] for entry in gateway.log()}
+
+
+def test_every_line_of_the_log_is_json(gateway: Gateway) -> None:
+    """Also what the HTTP server has to say about bytes that are not HTTP."""
+    with gateway.client() as client:
+        client.send(b"nonsense\r\n\r\n").everything()
+    gateway.chat("nobody-has-this", headers={"x-request-id": "behind-the-nonsense"})
+    gateway.line_with("behind-the-nonsense")
+    assert [line for line in gateway.lines if not line.startswith("{")] == []
 
 
 def test_prompts_and_answers_are_not_in_the_log(gateway: Gateway, upstream: Upstream) -> None:

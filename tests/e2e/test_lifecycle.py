@@ -16,17 +16,16 @@ from tests.e2e.upstream import Upstream
 from tests.e2e.wire import asked, error_of, frames, said
 
 
-def test_reloads_under_load_fail_no_request(gateway: Gateway, upstream: Upstream) -> None:
+def test_reloads_under_load_fail_no_request(launch: Launch, upstream: Upstream) -> None:
     model, over = upstream.on(hello), Event()
-    before = gateway.output.count('"reloaded"')
+    with launch() as gateway, ThreadPoolExecutor(4) as pool:
 
-    def ask(_: int) -> set[int]:
-        statuses = set()
-        while not over.is_set():
-            statuses.add(gateway.chat(model).status)
-        return statuses
+        def ask(_: int) -> set[int]:
+            statuses = set()
+            while not over.is_set():
+                statuses.add(gateway.chat(model).status)
+            return statuses
 
-    with ThreadPoolExecutor(4) as pool:
         askers = pool.map(ask, range(4))
         try:
             for _ in range(20):
@@ -36,7 +35,7 @@ def test_reloads_under_load_fail_no_request(gateway: Gateway, upstream: Upstream
         finally:
             over.set()
         assert set.union(*askers) == {200}
-    assert gateway.output.count('"reloaded"') > before
+        gateway.line_with('"reloaded"')
 
 
 BAD: dict[str, tuple[str, str]] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from time import monotonic
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.e2e.gateway import Gateway
 from tests.e2e.raw import Answer
 from tests.e2e.scripts import hello, says, sends
 from tests.e2e.upstream import Script, Talk, Upstream
-from tests.e2e.wire import DONE, STOP, chunked, delta, error_of, frames, head, said, token
+from tests.e2e.wire import DONE, STOP, asked, chunked, delta, error_of, frames, head, said, token
 
 HEAD = head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
 CORPUS = "日本語 한국어 👩‍👩‍👧‍👦🏽 שלום é ẹ́ \u2028 🇯🇵"
@@ -68,32 +69,45 @@ def test_fifty_events_in_one_chunk(gateway: Gateway, upstream: Upstream) -> None
     assert said(answer.body) == "".join(texts)
 
 
-FIRST = HEAD + chunked(token("first"))
-BREAKS: dict[str, Script] = {
-    "an error event": sends(FIRST, chunked(b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n'), b"0\r\n\r\n"),
-    "an error event, and done": sends(FIRST, chunked(b'data: {"error": {"message": "no"}}\n\n' + DONE), b"0\r\n\r\n"),
-    "a JSON tail": sends(FIRST, chunked(b'{"error": {"message": "no"}}'), b"0\r\n\r\n"),
-    "an HTML tail": sends(FIRST, chunked(b"<html><body>502 Bad Gateway</body></html>"), b"0\r\n\r\n"),
-    "not JSON": sends(FIRST, chunked(b"data: {nonsense\n\n"), b"0\r\n\r\n"),
-    "a proper end too early": sends(FIRST, b"0\r\n\r\n"),
-    "closed": sends(FIRST),
-    "closed inside an event": sends(FIRST, chunked(token("second")[:40])),
-    "reset": sends(FIRST, then="reset"),
-    "garbage where a chunk should be": sends(FIRST, b"zz\r\n\r\n"),
-    "an endless event": sends(FIRST, chunked(b"data: " + b"x" * (9 << 20))),
+END = b"0\r\n\r\n"
+BREAKS: dict[str, tuple[bytes, str]] = {
+    "an error event": (chunked(b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n') + END, "stay"),
+    "an error event, and done": (chunked(b'data: {"error": {"message": "no"}}\n\n' + DONE) + END, "stay"),
+    "a JSON tail": (chunked(b'{"error": {"message": "no"}}') + END, "stay"),
+    "an HTML tail": (chunked(b"<html><body>502 Bad Gateway</body></html>") + END, "stay"),
+    "not JSON": (chunked(b"data: {nonsense\n\n") + END, "stay"),
+    "a proper end too early": (END, "stay"),
+    "closed": (b"", "close"),
+    "closed inside an event": (chunked(token("second")[:40]), "close"),
+    "reset": (b"", "reset"),
+    "garbage where a chunk should be": (b"zz\r\n\r\n", "hang"),
+    "an endless event": (chunked(b"data: " + b"x" * (9 << 20)), "hang"),
 }
 
 
-@pytest.mark.parametrize("script", BREAKS.values(), ids=BREAKS.keys())
-def test_a_broken_stream_ends_with_an_error_and_nothing_is_spliced(gateway: Gateway, upstream: Upstream, script: Script) -> None:
+@pytest.mark.parametrize(("rest", "then"), BREAKS.values(), ids=BREAKS.keys())
+def test_a_broken_stream_ends_with_an_error_and_nothing_is_spliced(gateway: Gateway, upstream: Upstream, rest: bytes, then: str) -> None:
+    """The rest comes when the client has the first event. `idle` is 15 s: an end that comes by it is too late."""
+    go = upstream.flag()
+
+    async def script(talk: Talk) -> None:
+        await talk.stream(token("first"))
+        await go.reached()
+        await sends(rest, then=then)(talk)
+
     model = upstream.on(script, b=says("spliced"))
-    answer = gateway.chat(model, stream=True, headers={"x-request-id": f"broken-{model}"})
-    assert answer.status == 200
-    error = error_of(answer.body)
+    with gateway.client() as client:
+        client.post(asked(model, stream=True), headers={"x-request-id": f"broken-{model}"}).head()
+        client.until(b"first")
+        go.set()
+        start = monotonic()
+        b"".join(client.chunks())
+    assert monotonic() - start < 5.0
+    error = error_of(client.read)
     assert error is not None
     assert error["message"]
-    assert b"[DONE]" not in answer.body
-    assert said(answer.body.rpartition(b"data:")[0]) == "first"
+    assert b"[DONE]" not in client.read
+    assert said(client.read.rpartition(b"data:")[0]) == "first"
     assert len(upstream.calls(model)) == 1
     assert '"broken"' in gateway.line_with(f"broken-{model}")
 

@@ -1,5 +1,6 @@
 """Messages bodies as chat bodies, and back."""
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -123,8 +124,7 @@ def blocks_in(body: Json) -> list[Json]:
 
 def only_anthropic_s(body: Json) -> bool:
     tools = [tool.get("type") for tool in body.get("tools") or ()]
-    sources = [block["source"]["type"] for block in blocks_in(body) if isinstance(block.get("source"), dict)]
-    return "file" in sources or any(kind not in (None, "custom") for kind in tools)
+    return "file_id" in json.dumps(body) or any(kind not in (None, "custom") for kind in tools)
 
 
 def changed(block: Json) -> bool:
@@ -134,7 +134,7 @@ def changed(block: Json) -> bool:
     return block["type"] not in kinds or any(part["type"] != "text" for part in inner)
 
 
-RECORDED = [*recordings("sse"), *recordings("body")]
+RECORDED = [*recordings("sse", status=200), *recordings("body", status=200)]
 
 
 @NEEDS_WIRE

@@ -1,0 +1,73 @@
+"""`python -m benchmarks`: what a request costs, side by side with the least that it can cost."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from benchmarks.children import ROOT, BenchmarkError
+from benchmarks.contenders import CONTENDERS, ENGINES
+from benchmarks.document import document
+from benchmarks.profiling import KINDS, Profile, profile
+from benchmarks.rounds import Plan, run
+from benchmarks.terminal import progress, show
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, _leave)
+    told = parser().parse_args(arguments)
+    try:
+        if told.mode == "profile":
+            profile(Profile(CONTENDERS[told.of], told.engine, told.kind, told.seconds, told.lines))
+        else:
+            _bench(plan(told), PAGE if told.write else None)
+    except BenchmarkError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    made.add_argument("--write", action="store_true", help=f"write docs/{PAGE.name}")
+    made.add_argument("--only", choices=list(CONTENDERS), help="measure one contender, so no ratios")
+    made.add_argument("--engine", choices=ENGINES, help="measure on one server")
+    modes = made.add_subparsers(dest="mode")
+    where = modes.add_parser("profile", help="print where the time goes")
+    where.add_argument("kind", choices=list(KINDS))
+    where.add_argument("--engine", choices=ENGINES, default="uvicorn")
+    where.add_argument("--of", choices=list(CONTENDERS), default="ailb")
+    where.add_argument("--seconds", type=int, default=8)
+    where.add_argument("--lines", type=int, default=30)
+    return made
+
+
+def plan(told: argparse.Namespace) -> Plan:
+    contenders = tuple(contender for name, contender in CONTENDERS.items() if told.only in (None, name))
+    engines = tuple(engine for engine in ENGINES if told.engine in (None, engine))
+    return Plan(contenders, engines, rounds=2, seconds=2.0) if told.quick else Plan(contenders, engines, rounds=5, seconds=3.0)
+
+
+def _bench(planned: Plan, page: Path | None) -> None:
+    console = Console()
+    with progress(console, planned.steps) as step:
+        book = run(planned, step)
+    show(console, book, planned.engines)
+    if page is not None:
+        page.write_text(document(book, planned))
+        console.print(f"written: {page.relative_to(ROOT)}")
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """So that a terminated run ends its children, as an interrupted one does."""
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""A contender that runs: started, asked until it answers, checked, and ended."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from benchmarks import procfs
+from benchmarks.children import BenchmarkError, Process, child, free_port, tail
+from benchmarks.contenders import Contender, Engine, Site
+from benchmarks.upstream import EVENTS, chat_answer, request_body
+
+PATH = "/v1/chat/completions"
+HEADERS = {"content-type": "application/json", "authorization": "Bearer sk-bench"}
+START_SECONDS = 20.0
+ASK_AGAIN_SECONDS = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where contenders run: the upstream, a folder, and the cores for the server and for what loads it."""
+
+    upstream: str
+    folder: Path
+    core: int | None
+    load_core: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A contender, how long it took to its first answer, and its memory at that moment."""
+
+    contender: Contender
+    process: Process
+    port: int
+    log: Path
+    first_answer: float
+    idle_bytes: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}{PATH}"
+
+
+@contextmanager
+def serving(contender: Contender, engine: Engine, ground: Ground, options: Sequence[str] = ()) -> Iterator[Server]:
+    """The contender, ended with the block. `options` are for the interpreter."""
+    port = free_port()
+    log = ground.folder / f"{contender.name}-{engine}-{port}.log"
+    site = Site(engine, port, ground.upstream, ground.folder)
+    began = time.monotonic()
+    with child([sys.executable, *options, *contender.arguments(site)], ground.folder, log, ground.core) as process:
+        _until_it_answers(process, port, log)
+        answered = time.monotonic() - began
+        server = Server(contender, process, port, log, answered, procfs.resident_bytes(process.pid))
+        _check(server)
+        yield server
+
+
+def ask(port: int, body: bytes) -> tuple[int, bytes]:
+    """Status and body of one answer, on a connection of its own."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", PATH, body, HEADERS)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def _until_it_answers(process: Process, port: int, log: Path) -> None:
+    body = request_body("chat", stream=False)
+    answer = "nothing"
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            status, content = ask(port, body)
+            if status == 200:
+                return
+            answer = f"{status} {content[:300]!r}"
+        except (OSError, HTTPException) as refused:
+            answer = repr(refused)
+        time.sleep(ASK_AGAIN_SECONDS)
+    raise BenchmarkError(f"no answer from {log.stem} (exit code {process.poll()}, last seen: {answer})\n{tail(log)}")
+
+
+def _check(server: Server) -> None:
+    """A contender that loses part of an answer is not measured."""
+    _, whole = ask(server.port, request_body("chat", stream=False))
+    if json.loads(whole)["choices"] != json.loads(chat_answer())["choices"]:
+        raise BenchmarkError(f"{server.contender.name} changed the answer: {whole[:300]!r}")
+    status, stream = ask(server.port, request_body("burst", stream=True))
+    events = sum(line.startswith(b"data:") for line in stream.splitlines())
+    if status != 200 or events != EVENTS:
+        raise BenchmarkError(f"{server.contender.name} relayed {events} of {EVENTS} events: {stream[-300:]!r}")

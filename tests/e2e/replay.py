@@ -1,0 +1,162 @@
+"""The recorded provider traffic, the fake upstream that serves it, and a gateway in front of that."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from providers.catalog import ROWS
+from tests.e2e.gateway import free_port, table
+
+SHARED = Path(os.environ.get("AILB_SHARED") or Path(__file__).resolve().parents[2] / "../shared")
+WIRE = (SHARED / "wire").resolve()
+NEEDS_WIRE = pytest.mark.skipif(not (WIRE / "replay.py").is_file(), reason="the recorded provider traffic is not here")
+
+Json = dict[str, Any]
+
+STRANGER = "openai-compatible"
+KINDS = {"vercel-gateway": "vercel"}
+"""Where the catalogue has another name for it than the recordings."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One exchange with a provider, as the file has it."""
+
+    file: str
+    data: Json
+
+    @property
+    def endpoint(self) -> str:
+        return str(self.data["endpoint"])
+
+    @property
+    def provider(self) -> str:
+        return str(self.data["provider"])
+
+    @property
+    def key(self) -> str:
+        """What no other file has at the end of its name; a fault that was not recorded has no key there."""
+        name = Path(self.file).stem
+        return f"{self.provider}-{name}"[:64] if self.file.startswith("_") else f"r{name[-6:]}"
+
+    @property
+    def kind(self) -> str:
+        """Its row in the catalogue. Ollama is two: its own dialect, and OpenAI's."""
+        if self.endpoint == "chat.completions" and self.provider == "ollama":
+            return STRANGER
+        kind = KINDS.get(self.provider, self.provider)
+        return kind if kind in ROWS else STRANGER
+
+    @property
+    def body(self) -> Json:
+        return dict(self.data["request"]["json"])
+
+    @property
+    def model(self) -> str:
+        """Azure has it in the path, or nowhere."""
+        path = str(self.data["request"]["path"])
+        in_path = path.partition("/deployments/")[2].partition("/")[0]
+        return self.body.get("model") or in_path or "gpt-4o"
+
+    @property
+    def base(self) -> str:
+        """The path under which the endpoint stands at the provider."""
+        path = str(self.data["request"]["path"])
+        for tail in ("/chat/completions", "/v1/messages", "/api/chat"):
+            if path.endswith(tail):
+                return f"/{self.provider}{path.removesuffix(tail)}".partition("/openai/deployments/")[0]
+        raise ValueError(path)
+
+    @property
+    def stream(self) -> bool:
+        return bool(self.body.get("stream", self.endpoint == "api.chat"))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The request's headers that change the answer."""
+        given: dict[str, str] = self.data["request"]["headers"]
+        return {name: value for name, value in given.items() if name in ("anthropic-beta", "anthropic-version")}
+
+    @property
+    def response(self) -> Json:
+        return dict(self.data["response"])
+
+    @property
+    def status(self) -> int:
+        return int(self.response["status"])
+
+    @property
+    def features(self) -> frozenset[str]:
+        return frozenset(self.data["features"])
+
+
+def recordings(endpoint: str, *providers: str, folder: str = "") -> list[Recording]:
+    """In the order of their names; `folder` is `_reported` for the faults that were not recorded."""
+    files = sorted((WIRE / folder).glob("[a-z]*/*.json"))
+    read = [Recording(str(file.relative_to(WIRE)), json.loads(file.read_text())) for file in files if not file.parent.name.startswith("_")]
+    return [recording for recording in read if recording.endpoint == endpoint and (not providers or recording.provider in providers)]
+
+
+class Replay:
+    """`with Replay("--chunk", "7")`: `replay.py` as a process. With `url(path)`, and what it was asked."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        command = [sys.executable, str(WIRE / "replay.py"), "--port", str(self.port), *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self) -> Self:
+        deadline = monotonic() + 30
+        while monotonic() < deadline and self._process.poll() is None:
+            try:
+                self._get("index?provider=none")
+                return self
+            except URLError:
+                sleep(0.05)  # There is nothing to wait on until the port is open.
+        self.__exit__()
+        raise AssertionError("replay.py did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(5)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def asked(self) -> dict[str, Json]:
+        """The last request that each file was the answer to: `path`, `query`, `headers`, `auth` and `json`."""
+        return {entry["match"]: entry for entry in self._get("log")}
+
+    def _get(self, what: str) -> Any:
+        with urlopen(self.url(f"/__replay/{what}"), timeout=20) as answer:
+            return json.load(answer)
+
+
+def config(engine: str, port: int, upstream: Replay, recorded: Iterable[Recording]) -> str:
+    """A gateway in which each recording has a provider of its own: of the kind that it was recorded from, with the replayer as its
+    address, and told which file is its answer. So a request gets its own answer, whatever else is asked at the same time."""
+    server = {"host": "127.0.0.1", "port": port, "engine": engine, "drain_seconds": 2.0}
+    layers = '[[layer]]\nuse = "access"\n[[layer]]\nuse = "routing"\n'
+    return f"[server]\n{table(server)}{layers}" + "".join(_provider(recording, upstream) for recording in recorded)
+
+
+def _provider(recording: Recording, upstream: Replay) -> str:
+    told = {
+        "name": recording.key,
+        "kind": recording.kind,
+        "base_url": upstream.url(recording.base),
+        "api_key": "k",
+        "models": ["*"],
+        "local": True,
+    }
+    return f"[[provider]]\n{table(told)}headers = {{ x-replay-file = {json.dumps(recording.file)} }}\n"
