@@ -5,7 +5,9 @@ is served is a bug, and the client is told no more than "internal error" and the
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
+
+from ailb.secret import Secret, scrub, scrubbed
 
 UNAUTHENTICATED = (401, 403)
 FINAL = (400, 404, 405, 409, 413, 415, 422)
@@ -156,7 +158,7 @@ class UpstreamRefusal(UpstreamFailure):
 
     `headers` holds only what may be passed on: `retry-after`, `retry-after-ms` and rate limits.
     `extra` holds further members of the upstream's error object (`failed_generation`, `metadata`, ...).
-    `text` that goes into `message` must have been through `ailb.secret.scrub`.
+    The transport calls `hide()` with the provider's key before anybody else sees it.
     """
 
     def __init__(
@@ -178,6 +180,13 @@ class UpstreamRefusal(UpstreamFailure):
         self.extra = dict(extra or {})
         content = code in ("content_filter", "content_policy_violation")
         self.retry_elsewhere = not content and status not in FINAL
+
+    def hide(self, *secrets: Secret | None) -> Self:
+        """Takes keys out of everything that the upstream said."""
+        self.message = scrub(self.message, *secrets)
+        self.code, self.param, self.type = (scrubbed(value, *secrets) for value in (self.code, self.param, self.type))
+        self.headers, self.extra = scrubbed(self.headers, *secrets), scrubbed(self.extra, *secrets)
+        return self
 
     def error(self) -> dict[str, Any]:
         return {**self.extra, **super().error()}

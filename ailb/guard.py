@@ -83,10 +83,17 @@ class Guard:
         if not self._local:
             return
         origin = headers.get("origin")
-        if origin is not None and origin not in self._origins and (urlsplit(origin).hostname or "") not in _bare(_LOOPBACK):
+        if origin is not None and origin not in self._origins and _host_of(origin) not in _bare(_LOOPBACK):
             raise Forbidden("requests from that Origin are not allowed (server.cors_origins)")
         if origin is None and headers.get("sec-fetch-site") == "cross-site":
             raise Forbidden("requests from other sites are not allowed")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _bare(hosts: Collection[str]) -> set[str]:

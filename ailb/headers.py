@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from ailb.secret import scrub
+
 _ON_ERRORS = frozenset({"retry-after", "retry-after-ms", "x-should-retry"})
 _ALWAYS = frozenset({"openai-processing-ms", "openai-version", "request-id"})
 _PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
@@ -16,5 +18,5 @@ def passed_on(headers: Mapping[str, str], *, error: bool = False) -> dict[str, s
     for name, value in headers.items():
         name = name.lower()
         if name in _ALWAYS or name.startswith(_PREFIXES) or (error and name in _ON_ERRORS):
-            kept[name] = value
+            kept[name] = scrub(value)
     return kept

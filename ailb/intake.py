@@ -8,6 +8,7 @@ from starlette.types import Receive
 from ailb.deadline import Deadline
 from ailb.errors import BodyTooLarge, RequestTimeout, UnsupportedMedia
 
+MOST_DIGITS = 18
 SPILL_BYTES = 64 * 1024
 SPILL_SECONDS = 1.0
 """A client that is still writing never reads an early 413, so a little more is read and thrown away first."""
@@ -23,7 +24,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, 
     if coding != "identity":
         raise UnsupportedMedia(f"content-encoding {coding[:40]!r} is not supported; send the body as it is")
     declared = headers.get("content-length", "")
-    too_large = declared.isdigit() and int(declared) > most
+    too_large = declared.isdecimal() and (len(declared) > MOST_DIGITS or int(declared) > most)
     try:
         with limit:
             body = b"" if too_large else await _read(receive, most)

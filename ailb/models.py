@@ -56,7 +56,8 @@ class Models:
 
     def names(self) -> list[str]:
         """All names that are known; patterns are not names."""
-        names = dict.fromkeys(self._named)
+        names = dict.fromkeys([self.default] if self.default else [])
+        names.update(dict.fromkeys(self._named))
         for offers in self._offered.values():
             names.update(dict.fromkeys(offer for offer in offers if "*" not in offer))
         return list(names)
@@ -66,12 +67,16 @@ class Models:
         return self.targets(model)[0].provider
 
     def _look_up(self, model: str) -> list[Target]:
-        """`provider/model` asks one provider; an exact offer beats a pattern."""
+        """`provider/model` asks that provider, unless it has no such model and another one lists the whole name, as brokers do.
+
+        An exact offer beats a pattern.
+        """
         provider, slash, rest = model.partition("/")
-        if slash and provider in self._offered:
-            return [Target(provider, rest)] if self._offers(provider, rest) else []
+        named = bool(slash) and provider in self._offered
+        if named and self._offers(provider, rest):
+            return [Target(provider, rest)]
         exact = [Target(p, model) for p, offers in self._offered.items() if model in offers]
-        return exact or [Target(p, model) for p in self._offered if self._offers(p, model)]
+        return exact if exact or named else [Target(p, model) for p in self._offered if self._offers(p, model)]
 
     def _offers(self, provider: str, model: str) -> bool:
         return any(fnmatchcase(model, offer) for offer in self._offered[provider])

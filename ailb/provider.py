@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import Literal
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final, Literal
 
 from ailb.secret import Secret
 
 Auth = Literal["bearer", "api-key", "x-api-key", "none"]
+
+_UNICAST: Final = IPv6Network("2000::/3")
+"""All that IANA has given out for the public internet."""
+
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_DOCUMENTATION: Final = IPv6Network("3fff::/20")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,20 @@ class Settings:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet: not private, loopback, link-local, mapped or otherwise special."""
+    """Whether an IP address is on the public internet: not private, loopback, link-local, multicast or otherwise special.
+
+    An IPv6 address that leads to an IPv4 one (mapped, NAT64, 6to4) is judged by that one.
+    """
     ip = ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_global
+    if isinstance(ip, IPv6Address):
+        inside = _inside(ip)
+        if inside is None:
+            return ip.is_global and ip in _UNICAST and ip not in _DOCUMENTATION
+        ip = inside
+    return ip.is_global and not ip.is_multicast
+
+
+def _inside(ip: IPv6Address) -> IPv4Address | None:
+    if ip in _NAT64:
+        return IPv4Address(ip.packed[12:])
+    return ip.ipv4_mapped or ip.sixtofour

@@ -1,7 +1,7 @@
 """Values that must not be seen, and text from which they are taken out."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 HIDDEN: Final = "[hidden]"
 
@@ -45,3 +45,14 @@ def scrub(text: str, *known: Secret | None) -> str:
         if secret:
             text = text.replace(secret.reveal(), HIDDEN)
     return _KEYS.sub(HIDDEN, text)
+
+
+def scrubbed(value: Any, *known: Secret | None) -> Any:
+    """The same for every text in a JSON value, keys of objects aside."""
+    if isinstance(value, str):
+        return scrub(value, *known)
+    if isinstance(value, list):
+        return [scrubbed(inner, *known) for inner in value]
+    if isinstance(value, dict):
+        return {name: scrubbed(inner, *known) for name, inner in value.items()}
+    return value

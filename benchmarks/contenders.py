@@ -30,26 +30,16 @@ class Contender:
 
 def ailb_config(site: Site) -> str:
     """The shortest onion that serves, in front of one provider."""
-    server = {"host": "127.0.0.1", "port": site.port, "engine": site.engine}
-    provider = {
-        "name": "bench",
-        "kind": "openai",
-        "base_url": f"{site.upstream}/v1",
-        "api_key": "sk-bench",
-        "models": ["*"],
-    }
-    tables = [
-        ("[server]", server),
-        ("[[layer]]", {"use": "access"}),
-        ("[[layer]]", {"use": "routing"}),
-        ("[[provider]]", provider),
-    ]
-    return "\n".join(f"{header}\n{_lines(values)}" for header, values in tables)
+    server = _table("[server]", host="127.0.0.1", port=site.port, engine=site.engine)
+    layers = [_table("[[layer]]", use=name) for name in ("access", "routing")]
+    url = f"{site.upstream}/v1"
+    provider = _table("[[provider]]", name="bench", kind="openai", base_url=url, api_key="sk-bench", models=["*"])
+    return "\n".join([server, *layers, provider])
 
 
-def _lines(values: dict[str, object]) -> str:
+def _table(header: str, **values: object) -> str:
     """JSON's strings, numbers and lists are TOML's too."""
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+    return f"{header}\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 
 
 def _floor(site: Site) -> list[str]:

@@ -62,13 +62,16 @@ async def _body(receive: Receive) -> bytes:
 
 
 def serve(engine: str, port: int, upstream: str) -> None:
-    """Serves until it is told to stop, with the engine's own defaults."""
+    """Serves until it is told to stop. What a server does of its own for each request, and can leave, is left."""
     app = Floor(upstream)
     if engine == "uvicorn":
-        uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", access_log=False, log_level="warning")
+        lean = {"access_log": False, "proxy_headers": False, "server_header": False}
+        uvicorn.run(app, port=port, loop="uvloop", http="httptools", log_level="warning", **lean)
         return
     config = hypercorn.config.Config()
     config.bind = [f"127.0.0.1:{port}"]
+    config.include_server_header = False
+    config.accesslog = config.errorlog = None
     asyncio.run(hypercorn.asyncio.serve(app, config))  # type: ignore[arg-type]
 
 

@@ -36,9 +36,9 @@ def show(console: Console, book: Book, engines: Sequence[Engine]) -> None:
 
 
 def table(engine: Engine, lines: list[Row]) -> Table:
-    made = Table(title=f"{engine}, medians of the rounds")
-    made.add_column("per request")
-    for name in ("floor", "AILB", "AILB / floor (lowest–highest)", "bar"):
+    made = Table(title=f"{engine}: medians of the rounds, and the lowest and highest ratio")
+    made.add_column("", no_wrap=True)
+    for name in ("floor", "AILB", "AILB / floor", "bar"):
         made.add_column(name, justify="right")
     made.add_column("")
     for row in lines:

@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.02
 HELD_SECONDS = 60
 INSTALL = "this needs nginx with Lua, and wrk: apt-get install nginx libnginx-mod-http-lua wrk"
 
-_WORDS = "The quick brown fox jumps over the lazy dog and then it answers the next question of the day ".split()
+_WORDS = ("The", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "then", "it", "rests", "a", "while")
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,14 +110,18 @@ class _Health:
 
 
 class _Visit:
-    """One attempt's stay at a target: counted in at once, counted out once."""
+    """One attempt's stay at a target: counted in at once, counted out once.
 
-    __slots__ = ("_clock", "_health", "_here")
+    The one that was let in to see whether the target is well again is the only one that may end that probe without a result.
+    """
+
+    __slots__ = ("_clock", "_health", "_here", "_probe")
 
     def __init__(self, health: _Health, clock: Clock) -> None:
         self._health = health
         self._clock = clock
         self._here = True
+        self._probe = health.breaker.probing
         health.in_flight += 1
 
     def settle(self, outcome: Outcome) -> None:
@@ -130,7 +134,8 @@ class _Visit:
         self._here = False
         self._health.in_flight -= 1
         if ill is None:
-            self._health.breaker.abandoned()
+            if self._probe:
+                self._health.breaker.abandoned()
         elif ill:
             self._health.breaker.failed(self._clock.monotonic())
         else:

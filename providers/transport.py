@@ -5,18 +5,18 @@ One session a provider, so that a hung provider holds no connection that another
 """
 
 import asyncio
+import os
 from contextvars import ContextVar
 from typing import Any, Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
+from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from ailb import __version__
 from ailb.deadline import Deadline
 from ailb.dialect import Decoder, Dialect, Event, Outgoing, Target
-from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamSilent, UpstreamStalled
+from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent, UpstreamStalled
 from ailb.exchange import Exchange, Reply, batches_of
 from ailb.headers import passed_on
 from ailb.provider import Settings, is_public
@@ -88,11 +88,11 @@ class HttpProvider:
             ):
                 body = await _read(response, MOST_LISTING_BYTES)
                 if response.status != 200:
-                    raise self.dialect.refusal(response.status, response.headers, body)
+                    raise self.dialect.refusal(response.status, response.headers, body).hide(self.settings.api_key)
                 return self.dialect.models(body)
         except TimeoutError as late:
             raise UpstreamSilent("the model list did not come in time") from late
-        except _LOST as lost:
+        except (*_LOST, aiohttp.ClientError, ValueError) as lost:
             raise UpstreamSilent(f"the model list could not be had: {_reason(lost)}") from lost
 
     @property
@@ -131,7 +131,10 @@ class HttpProvider:
     async def _whole(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
         body = await _read(response, self.settings.max_answer_bytes if response.status < 300 else MOST_ERROR_BYTES)
         self._check(response, body)
-        event = self.dialect.whole(exchange.prompt, body)
+        try:
+            event = self.dialect.whole(exchange.prompt, body)
+        except UpstreamRefusal as refusal:  # an error that came with status 200
+            raise refusal.hide(self.settings.api_key) from None
         return Reply(batches_of([event]), headers=passed_on(response.headers))
 
     async def _streamed(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
@@ -143,7 +146,7 @@ class HttpProvider:
 
     def _check(self, response: aiohttp.ClientResponse, body: bytes) -> None:
         if response.status >= 400:
-            raise self.dialect.refusal(response.status, response.headers, body)
+            raise self.dialect.refusal(response.status, response.headers, body).hide(self.settings.api_key)
         if response.status != 200:
             raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
 
@@ -165,7 +168,10 @@ class _Stream:
 
     async def begin(self) -> None:
         """Returns once the first event is there. Raises UpstreamFailure if there is none."""
-        self._ready = await self._next()
+        try:
+            self._ready = await self.__anext__()
+        except StopAsyncIteration:
+            raise UpstreamBroken("the upstream's stream was empty") from None
         timeouts = self._settings.timeouts
         self._idle = Watchdog(timeouts.idle, lambda: self._expire(f"silent for {timeouts.idle:g} seconds"))
         loop = asyncio.get_running_loop()
@@ -190,8 +196,7 @@ class _Stream:
 
     async def _next(self) -> list[Event]:
         while not self._ended:
-            if self._decoder.error is not None:
-                raise self._decoder.error
+            self._check()
             if self._decoder.done:
                 await self._goodbye()
                 break
@@ -200,9 +205,16 @@ class _Stream:
                 self._ended = True
             if events := self._decode(chunk):
                 return events
-            if self._ended and self._decoder.error is not None:
-                raise self._decoder.error
+        self._check()
         raise StopAsyncIteration
+
+    def _check(self) -> None:
+        """Raises what the upstream said inside of its 200."""
+        error = self._decoder.error
+        if isinstance(error, UpstreamRefusal):
+            raise error.hide(self._settings.api_key)
+        if error is not None:
+            raise error
 
     def _decode(self, chunk: bytes) -> list[Event]:
         try:
@@ -233,32 +245,25 @@ class _Stream:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Says through a context variable whether the last request needed a fresh socket, and resolves only to allowed addresses."""
+    """Says through a context variable whether the last request needed a fresh socket, and connects only to allowed addresses.
+
+    The address is checked at each connect, so a name cannot change its mind later, and an address that is written out is no way round.
+    """
 
     def __init__(self, fresh: ContextVar[bool], settings: Settings) -> None:
-        resolver = DefaultResolver() if settings.local else _PublicResolver()
-        super().__init__(limit=0, limit_per_host=0, keepalive_timeout=POOLED_SECONDS, resolver=resolver)
+        super().__init__(limit=0, limit_per_host=0, keepalive_timeout=POOLED_SECONDS)
         self._fresh_socket = fresh
+        self._local = settings.local
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
         self._fresh_socket.set(True)
         return await super()._create_connection(*args, **kwargs)
 
-
-class _PublicResolver(AbstractResolver):
-    """Refuses names that lead to this machine or its network; a name is checked at each connect, so it cannot change its mind later."""
-
-    def __init__(self) -> None:
-        self._inner = DefaultResolver()
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if not all(is_public(result["host"]) for result in found):
-            raise OSError(None, f"{host} is an address of this network; set local = true on its provider if that is meant")
+    async def _resolve_host(self, *args: Any, **kwargs: Any) -> list[ResolveResult]:
+        found = await super()._resolve_host(*args, **kwargs)
+        if not self._local and not all(is_public(result["host"]) for result in found):
+            raise OSError(None, "base_url leads to an address of this network; set local = true on the provider if that is meant")
         return found
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -302,6 +307,6 @@ def _silent(lost: Exception) -> UpstreamFailure:
 def _reason(lost: Exception) -> str:
     """What happened, without the address at which it happened."""
     if isinstance(lost, aiohttp.ClientConnectorError):
-        return lost.strerror or "refused"
+        return os.strerror(lost.errno) if lost.errno and lost.errno > 0 else lost.strerror or "refused"
     names = {"ServerDisconnectedError": "closed by the upstream", "ConnectionTimeoutError": "timed out"}
     return names.get(type(lost).__name__, type(lost).__name__)
