@@ -51,13 +51,11 @@ def _models(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield name, ", ".join(map(str, models.targets(name)))
         except ModelNotFound:
             yield name, "not served: its providers are off"
-    for provider, offers in models.offers.items():
-        yield from ((offer, f"{provider}/*") for offer in offers if "*" in offer)
-    yield from (
-        (f"{table.name}/*", "asked at the start")
-        for table in snapshot.config.provider
-        if table.discover and not snapshot.off.get(table.name)
-    )
+    for table in snapshot.config.provider:
+        offers = models.offers.get(table.name, ())
+        yield from ((offer, f"{table.name}/*") for offer in offers if "*" in offer)
+        if table.name not in snapshot.off and (table.discover or not (offers or table.discover is False)):
+            yield f"{table.name}/*", "will be asked for"
     if default := snapshot.config.default_model:
         yield "(none named)", default if models.default else f"refused: nobody serves {default} now"
 

@@ -93,7 +93,7 @@ class Provider(OpenTable):
     api_key: Hidden | None = None
     base_url: Url | None = None
     models: list[Text] | None = None
-    discover: bool = False
+    discover: bool | None = None
     discover_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     headers: dict[HeaderName, Hidden] = {}
     query: dict[str, str] = {}

@@ -46,9 +46,14 @@ def told(error: ValidationError, model: type[BaseModel], raw: Mapping[str, Any],
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """That there is no such thing, and what there is instead."""
     words = sorted(known)
-    if like := nearest(name, words):
-        return f"no such {what}; did you mean {' or '.join(like)}?"
-    return f"no such {what}; there are {', '.join(words)}" if words else f"no such {what}"
+    there = f"; there are {', '.join(words)}" if words else ""
+    return f"no such {what}" + (hint(name, words) or there)
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """The nearest of the known words, as the end of a sentence; empty where none is near."""
+    like = nearest(name, known)
+    return f"; did you mean {like[0]}?" if like else ""
 
 
 def message(error: ErrorDetails) -> str:

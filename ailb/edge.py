@@ -19,7 +19,7 @@ from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
 from ailb.gateway import Gateway
 from ailb.intake import ClientLeft, read_body
 from ailb.loader import Snapshot
-from ailb.outlet import Outlet, refuse
+from ailb.outlet import SLICE, Outlet, refuse
 from ailb.strict import parse
 
 LOG = structlog.get_logger("ailb.edge")
@@ -42,13 +42,20 @@ class Edge:
         except Unavailable as refusal:
             await self._refuse(send, scope, refusal)
             return
+        outlet = Outlet(send, id)
         try:
             exchange = await self._open(scope, receive, live.snapshot)
-            await _Service(self._speech, self._gateway, exchange, Outlet(send, id)).run(live.snapshot, receive)
+            await _Service(self._speech, self._gateway, exchange, outlet).run(live.snapshot, receive)
         except Refusal as refusal:
             await self._refuse(send, scope, refusal)
         except ClientLeft:
             LOG.info("disconnected", id=id, path=scope["path"])
+        # Nothing stands around an edge that could answer for a bug.
+        except Exception:
+            LOG.exception("bug", id=id, path=scope["path"])
+            if outlet.started:
+                raise
+            await self._refuse(send, scope, InternalError("internal error"))
         finally:
             self._gateway.release(live)
 
@@ -122,11 +129,11 @@ class _Service:
             self._task.cancel()
 
     async def _serve(self, snapshot: Snapshot) -> None:
+        server = snapshot.config.server
         if self._encoder is None:
             self._reply = await snapshot.call(self._exchange)
-            await self._whole(self._reply)
+            await self._whole(self._reply, server.write_seconds)
             return
-        server = snapshot.config.server
         self._outlet.watch(
             beat=self._speech.heartbeat,
             beat_seconds=server.heartbeat_seconds,
@@ -139,13 +146,16 @@ class _Service:
         self._over = True
         await self._outlet.finish(self._encoder.end())
 
-    async def _whole(self, reply: Reply) -> None:
+    async def _whole(self, reply: Reply, write_seconds: float) -> None:
         body = b""
         async for batch in reply:
             for event in batch:
                 self._see(event)
                 body = self._speech.whole(self._exchange.prompt, event)
         self._over = True
+        if len(body) > SLICE:
+            limits = {"beat_seconds": write_seconds, "write_seconds": write_seconds}
+            self._outlet.watch(beat=b"", early={}, stalled=self._stalled, **limits)
         await self._outlet.whole(reply.status, self._headers(reply.headers), body)
 
     async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
@@ -159,6 +169,8 @@ class _Service:
             if not outlet.started:
                 await outlet.start(reply.status, self._stream_headers(reply.headers))
             await outlet.write(data)
+        if not outlet.started:
+            await outlet.start(reply.status, self._stream_headers(reply.headers))
 
     def _see(self, event: Event) -> None:
         if event.usage is not None:
@@ -180,8 +192,8 @@ class _Service:
             self._task.cancel()
 
     def _stalled(self) -> None:
-        """A client that takes nothing is gone, whatever its socket says."""
-        if not self._over and self._task is not None:
+        """A client that takes nothing is gone, whatever its socket says; the last bytes are no exception."""
+        if self._task is not None:
             self._left = True
             self._task.cancel()
 
@@ -200,10 +212,12 @@ class _Service:
     async def _refuse(self, refusal: Refusal) -> None:
         self._over = True
         self._outcome.refusal = refusal
-        if self._outlet.started and self._encoder is not None:
+        if self._outlet.started:
             self._end("broken")
-            await self._outlet.finish(self._encoder.error(refusal))
+            if self._encoder is not None:
+                await self._outlet.finish(self._encoder.error(refusal))
             return
+        self._outlet.stop()
         self._end("refused", refusal.status)
         headers = self._headers(refusal.headers)
         await self._outlet.whole(refusal.status, headers, self._speech.error(refusal))
@@ -249,8 +263,9 @@ class _Service:
             try:
                 async with asyncio.timeout(SETTLE_SECONDS):
                     await waiting
-            # One settler's bug must not keep the others from giving back what they took.
-            except Exception:
+            # One settler's bug must not keep the others from giving back what they took; nor may something that it waited for and
+            # that was cancelled. Nobody cancels this task before the loop ends.
+            except (Exception, asyncio.CancelledError):
                 LOG.exception("settler failed", id=self._exchange.id)
             waiting = None
 

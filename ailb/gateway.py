@@ -15,6 +15,8 @@ from ailb.loader import Snapshot
 
 LOG = structlog.get_logger("ailb.gateway")
 MOST_HOPS = 10
+CUT_SECONDS = 1.0
+"""How long requests that were cut get to say so to their clients and to settle."""
 
 
 class Service(Protocol):
@@ -54,9 +56,10 @@ class Live:
 
 
 class Gateway:
-    """One process's gateway. `load` reads the configuration; it is called again by `reload`."""
+    """One process's gateway. It begins with the `first` snapshot; `load` reads the configuration anew for `reload`."""
 
-    def __init__(self, load: Callable[[], Snapshot], clock: Clock) -> None:
+    def __init__(self, first: Snapshot, load: Callable[[], Snapshot], clock: Clock) -> None:
+        self._first = first
         self.id = token_hex(6)
         self.serving: set[Service] = set()
         self.draining = False
@@ -76,7 +79,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Raises ConfigError."""
-        live = Live(self._load())
+        live = Live(self._first)
         await live.enter()
         self._live = live
 
@@ -104,8 +107,9 @@ class Gateway:
         try:
             live = Live(self._load())
             await live.enter()
-        except (ConfigError, OSError) as problem:
-            LOG.error("reload refused", problem=str(problem))
+        # A layer that cannot open what it needs says so in its own way; the old configuration serves on, whatever it was.
+        except Exception as problem:
+            LOG.error("reload refused", problem=str(problem), exc_info=not isinstance(problem, ConfigError))
             return False
         old, self._live = self._live, live
         LOG.info("reloaded", version=live.snapshot.version)
@@ -118,16 +122,13 @@ class Gateway:
     async def drain(self) -> None:
         """Admits nobody, waits for those under way, and after `server.drain_seconds` ends what is left with an error."""
         self.draining = True
-        seconds = self.snapshot.config.server.drain_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                await self._until_idle()
-        except TimeoutError:
-            LOG.warning("drain deadline", cut=len(self.serving))
-            for service in list(self.serving):
-                service.cut(Unavailable("the gateway is shutting down"))
-            async with asyncio.timeout(1):
-                await self._until_idle()
+        if self._live is None or await self._idle_within(self._live.snapshot.config.server.drain_seconds):
+            return
+        LOG.warning("drain deadline", cut=len(self.serving))
+        for service in list(self.serving):
+            service.cut(Unavailable("the gateway is shutting down"))
+        if not await self._idle_within(CUT_SECONDS):
+            LOG.error("requests left behind", open=self._open)
 
     async def stop(self) -> None:
         live, self._live = self._live, None
@@ -153,7 +154,12 @@ class Gateway:
     def now(self) -> int:
         return int(self._clock.unix())
 
-    async def _until_idle(self) -> None:
-        while self._open:
-            self._idle.clear()
-            await self._idle.wait()
+    async def _idle_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                while self._open:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -66,7 +66,7 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     identity = Identity(config.auth.admin_key, config.auth.required)
     everything: Services = {**services, Models: served, Identity: identity}
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
-    providers = {name: source.provider for name, source in found.items() if not source.off}
+    providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}
     off = {name: source.off for name, source in found.items() if source.off}
     version = blake2s(repr((config, off)).encode(), digest_size=4).hexdigest()
     return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off)

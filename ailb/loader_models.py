@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from ailb import config
-from ailb.config_errors import quoted, unknown
+from ailb.config_errors import hint, quoted, unknown
 from ailb.dialect import Target
 from ailb.errors import ConfigError, ModelNotFound
 from ailb.loader_providers import Source
-from ailb.models import Models, nearest
+from ailb.models import Models
 
 
 def models(tables: Sequence[config.Model], default: str, sources: Mapping[str, Source]) -> Models:
@@ -52,7 +52,7 @@ def _check_offers(named: Mapping[str, Sequence[Target]], sources: Mapping[str, S
     for name, source in sources.items():
         if not (source.offers or source.discover or source.off or name in reached):
             where = f'[[provider]] "{name}".models'
-            raise ConfigError(where, "is missing, and this kind has no list of its own; name them, or set discover = true")
+            raise ConfigError(where, "is missing: this kind has no list of its own, and it is not asked for one")
 
 
 def _check_default(default: str, named: Mapping[str, Sequence[Target]], sources: Mapping[str, Source]) -> None:
@@ -60,9 +60,7 @@ def _check_default(default: str, named: Mapping[str, Sequence[Target]], sources:
     lists = {name: source.offers if source.off else source.might_offer for name, source in sources.items()}
     known = Models({name: offers for name, offers in lists.items() if not (sources[name].off and sources[name].stand_in)}, named)
     if not _serves(known, default):
-        like = nearest(default, known.names())
-        hint = f"; did you mean {' or '.join(like)}?" if like else ""
-        raise ConfigError("default_model", f"nobody serves {quoted(default)}{hint}")
+        raise ConfigError("default_model", f"nobody serves {quoted(default)}{hint(default, known.names())}")
 
 
 def _serves(models: Models, name: str) -> bool:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ailb import config
 from ailb.config_errors import unknown
+from ailb.dialect import Dialect
 from ailb.environment import unset
 from ailb.errors import ConfigError
 from ailb.options import construct
@@ -22,9 +25,9 @@ _OF_ALL: Final = frozenset({"name", "kind", "models", "discover", "discover_seco
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A provider, what it offers (names and patterns) before it was asked, and why it is off if it is."""
+    """A provider, what it offers (names and patterns) before it was asked, and why it is off if it is: then nobody may be there."""
 
-    provider: Provider
+    provider: Provider | None
     offers: tuple[str, ...]
     discover: bool = False
     off: str = ""
@@ -49,9 +52,12 @@ def sources(tables: Sequence[config.Provider], plugins: Plugins, environ: Mappin
         if table.name in found:
             raise ConfigError(where, "stands twice")
         reason = off.get(table.name, "")
-        provider, models = _built(table, plugins, where, on=not reason)
+        provider, models, lists = _built(table, plugins, where, on=not reason)
         offers = tuple(models if table.models is None else table.models)
-        found[table.name] = Source(provider, offers, table.discover, reason, table.stand_in)
+        discover = lists and not offers if table.discover is None else table.discover
+        if discover and not lists:
+            raise ConfigError(f"{where}.discover", "this kind of provider has no list to ask for")
+        found[table.name] = Source(provider, offers, discover, reason, table.stand_in)
     if len(off) == len(found):
         raise ConfigError("[[provider]]", "all of them are off: " + "; ".join(f"{name}: {why}" for name, why in off.items()))
     return found
@@ -65,29 +71,30 @@ def switched_off(tables: Sequence[config.Provider], environ: Mapping[str, str]) 
     return off
 
 
-def _built(table: config.Provider, plugins: Plugins, where: str, *, on: bool) -> tuple[Provider, Sequence[str]]:
-    """The provider, and the models that its kind has unless the table says otherwise."""
+def _built(table: config.Provider, plugins: Plugins, where: str, *, on: bool) -> tuple[Provider | None, Sequence[str], bool]:
+    """The provider, the models that its kind has unless the table says otherwise, and whether it can be asked for them."""
     kind = table.kind or table.name
     if kind in plugins.rows:
-        return _http(table, plugins, where, on=on), plugins.rows[kind].models
+        return _http(table, plugins, where, on=on)
     if kind not in plugins.providers or kind == HTTP:
         raise ConfigError(f"{where}.kind", unknown("kind of provider", kind, {*plugins.rows, *plugins.providers} - {HTTP}))
     for key in sorted(table.model_fields_set - _OF_ALL - table.options.keys()):
         raise ConfigError(f"{where}.{key}", f"{kind} has no such option")
     provider: Provider = construct(named(plugins.providers[kind], where), where, table.options, {}, also=_OF_ALL)
-    return provider, ("*",)
+    return provider, ("*",), False
 
 
-def _http(table: config.Provider, plugins: Plugins, where: str, *, on: bool) -> Provider:
+def _http(table: config.Provider, plugins: Plugins, where: str, *, on: bool) -> tuple[Provider | None, Sequence[str], bool]:
     row = plugins.rows[table.kind or table.name]
     if row.dialect not in plugins.dialects:
         raise ConfigError(f"{where}.kind", unknown("dialect", row.dialect, plugins.dialects))
     if on:
         _check_complete(table, row, where)
     cls = named(plugins.dialects[row.dialect], where)
-    dialect = construct(cls, where, {**dict(_given(row, cls)), **table.options}, {}, also=config.Provider.model_fields)
-    provider: Provider = named(plugins.providers[HTTP], where)(dialect, _settings(table, row))
-    return provider
+    dialect: Dialect = construct(cls, where, {**dict(_given(row, cls)), **table.options}, {}, also=config.Provider.model_fields)
+    # Only who is on needs the transport, and importing that takes a while.
+    provider = named(plugins.providers[HTTP], where)(dialect, _settings(table, row)) if on else None
+    return provider, row.models, dialect.listing() is not None
 
 
 def _check_complete(table: config.Provider, row: Row, where: str) -> None:
@@ -115,5 +122,15 @@ def _settings(table: config.Provider, row: Row) -> Settings:
         query={**row.query, **table.query},
         timeouts=Timeouts(**table.timeouts.model_dump()),
         max_answer_bytes=table.max_answer_bytes,
-        local=row.local if table.local is None else table.local,
+        local=(row.local or is_written_out(table.base_url or row.base_url)) if table.local is None else table.local,
     )
+
+
+def is_written_out(base_url: str) -> bool:
+    """Whether the address itself stands in the config, or this machine: then it is meant, and no name server has a say in it."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True

@@ -56,7 +56,8 @@ class Models:
 
     def names(self) -> list[str]:
         """All names that are known; patterns are not names."""
-        names = dict.fromkeys([self.default] if self.default else [])
+        served = self.default and (self.default in self._named or self._look_up(self.default))
+        names = dict.fromkeys([self.default] if served else [])
         names.update(dict.fromkeys(self._named))
         for offers in self._offered.values():
             names.update(dict.fromkeys(offer for offer in offers if "*" not in offer))

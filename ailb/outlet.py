@@ -11,6 +11,9 @@ from starlette.types import Message, Scope, Send
 from ailb.errors import Refusal
 
 JSON = "application/json"
+SLICE: Final = 64 * 1024
+"""What is handed to the server at once of a whole answer. A smaller one fits a socket's buffers, so nobody waits for its reader."""
+
 FRESH: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store", "vary": "Authorization"})
 """No answer may be kept by anything in between, and none is for somebody else."""
 
@@ -39,7 +42,10 @@ class Outlet:
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         headers = {"content-type": JSON, "content-length": str(len(body)), **headers}
         await self.start(status, headers)
-        await self._write(body, more=False)
+        last = max(0, len(body) - 1) // SLICE * SLICE
+        for at in range(0, last, SLICE):
+            await self._write(body[at : at + SLICE], more=True)
+        await self._write(body[last:], more=False)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
@@ -47,15 +53,16 @@ class Outlet:
         await self._send({"type": "http.response.start", "status": status, "headers": encoded(headers)})
 
     async def write(self, data: bytes) -> None:
-        if self._beating is not None:
+        while self._beating is not None:
             await self._beating
         await self._write(data, more=True)
 
     async def finish(self, data: bytes) -> None:
-        self.stop()
-        if self._beating is not None:
+        """The reader is watched until it has taken this too."""
+        while self._beating is not None:
             await self._beating
         await self._write(data, more=False)
+        self.stop()
 
     def watch(
         self, *, beat: bytes, beat_seconds: float, write_seconds: float, early: Mapping[str, str], stalled: Callable[[], None]
@@ -66,13 +73,18 @@ class Outlet:
 
         def look() -> None:
             now = loop.time()
-            if self._sending is not None and now - self._sending >= write_seconds:
-                stalled()
-                return
-            if beat and self._sending is None and now - self._last >= beat_seconds:
-                self._beating = loop.create_task(self._beat(beat, early))
-            due = (self._sending + write_seconds) if self._sending is not None else self._last + beat_seconds
-            self._timer = loop.call_at(max(due, now + 0.01), look)
+            due = now + beat_seconds
+            if self._sending is not None:
+                due = self._sending + write_seconds
+                if due <= now:
+                    stalled()
+                    return
+            elif beat and self._beating is None:
+                if self._last + beat_seconds <= now:
+                    self._beating = loop.create_task(self._beat(beat, early))
+                else:
+                    due = self._last + beat_seconds
+            self._timer = loop.call_at(due, look)
 
         self._timer = loop.call_later(min(beat_seconds, write_seconds), look)
 
@@ -82,10 +94,14 @@ class Outlet:
             self._timer = None
 
     async def _beat(self, beat: bytes, early: Mapping[str, str]) -> None:
-        if not self.started:
-            await self.start(200, early)
-        await self._write(beat, more=True)
-        self._beating = None
+        try:
+            if self._timer is None:  # it was over before this could run
+                return
+            if not self.started:
+                await self.start(200, early)
+            await self._write(beat, more=True)
+        finally:
+            self._beating = None
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         now = asyncio.get_running_loop().time()

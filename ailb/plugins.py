@@ -8,9 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from ailb.config_errors import quoted
+from ailb.config_errors import hint, quoted
 from ailb.errors import ConfigError
-from ailb.models import nearest
 from ailb.provider import Auth
 
 
@@ -68,8 +67,7 @@ def named(name: str, where: str) -> Any:
     except Exception as problem:
         raise ConfigError(where, f"module {module} cannot be imported: {type(problem).__name__}: {problem}") from problem
     if not hasattr(found, attribute):
-        like = nearest(attribute, vars(found))
-        raise ConfigError(where, f"module {module} has no {attribute}" + (f"; did you mean {' or '.join(like)}?" if like else ""))
+        raise ConfigError(where, f"module {module} has no {attribute}{hint(attribute, vars(found))}")
     return getattr(found, attribute)
 
 

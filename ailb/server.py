@@ -39,7 +39,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
     snapshot = read()
     config = snapshot.config
     log.configure(config.log.level, config.log.format)
-    gateway = Gateway(read, clock)
+    gateway = Gateway(snapshot, read, clock)
     asgi = app.build(gateway, metrics, config, (Chat(), Messages(), OllamaChat()))
     _raise_file_limit()
     _greet(snapshot)
@@ -60,6 +60,7 @@ async def _run(gateway: Gateway, serving: Serving) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    loop.set_exception_handler(_unhandled)
     loop.add_signal_handler(signal.SIGHUP, lambda: gateway.background(_reload(gateway)))
     server = asyncio.ensure_future(serving(stop))
     waiting = asyncio.ensure_future(told.wait())
@@ -74,6 +75,13 @@ async def _run(gateway: Gateway, serving: Serving) -> None:
     with suppress(asyncio.CancelledError):
         await server
     LOG.info("stopped")
+
+
+def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What no task and no callback caught. Connections that are cancelled while the server stops are not worth a line."""
+    error = context.get("exception")
+    if not isinstance(error, asyncio.CancelledError):
+        LOG.error("unhandled", problem=context.get("message"), exc_info=error)
 
 
 async def _reload(gateway: Gateway) -> None:

@@ -54,6 +54,7 @@ class Innermost:
             attempt.status = failure.status
             attempt.error = failure.message
             raise
+        exchange.on_settle(lambda outcome: reply.close())  # a layer further out may fail before the edge has it
         attempt.first_event = exchange.elapsed
         attempt.status = reply.status
         return reply

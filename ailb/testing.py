@@ -86,17 +86,19 @@ async def run(layers: Layer | Sequence[Layer], exchange: Exchange, innermost: Ne
     onion = stack(layers if isinstance(layers, Sequence) else [layers], innermost)
     outcome = Outcome("complete", 200, 0.0)
     events: list[Event] = []
+    reply = None
     try:
         reply = await onion(exchange)
         async for batch in reply:
             events += [event for event in batch if not event.hidden]
             outcome.events += batch
             outcome.usage = next((event.usage for event in reversed(batch) if event.usage), outcome.usage)
-        reply.close()
     except Refusal as refusal:
         outcome.refusal = refusal
         outcome.status = "broken" if events else "refused"
         outcome.http_status = 200 if events else refusal.status
+    if reply is not None:
+        reply.close()
     for settler in reversed(exchange.settlers):
         waiting = settler(outcome)
         if isawaitable(waiting):

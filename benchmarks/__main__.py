@@ -13,7 +13,7 @@ from benchmarks.contenders import CONTENDERS, ENGINES
 from benchmarks.document import document
 from benchmarks.profiling import KINDS, Profile, profile
 from benchmarks.rounds import Plan, run
-from benchmarks.terminal import progress, show
+from benchmarks.terminal import progress, show, warn_if_busy
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -56,6 +58,7 @@ def plan(told: argparse.Namespace) -> Plan:
 
 def _bench(planned: Plan, page: Path | None) -> None:
     console = Console()
+    warn_if_busy(console)
     with progress(console, planned.steps) as step:
         book = run(planned, step)
     show(console, book, planned.engines)

@@ -33,7 +33,7 @@ def ailb_config(site: Site) -> str:
     server = _table("[server]", host="127.0.0.1", port=site.port, engine=site.engine)
     layers = [_table("[[layer]]", use=name) for name in ("access", "routing")]
     url = f"{site.upstream}/v1"
-    provider = _table("[[provider]]", name="bench", kind="openai", base_url=url, api_key="sk-bench", models=["*"])
+    provider = _table("[[provider]]", name="bench", kind="openai", base_url=url, api_key="sk-bench", models=["*"], local=True)
     return "\n".join([server, *layers, provider])
 
 

@@ -14,36 +14,38 @@ LIBRARIES = ("hypercorn", "uvicorn", "uvloop", "httptools", "aiohttp")
 TEXT = """\
 # What a request costs
 
-AILB against the floor: the smallest proxy that the same server and the same HTTP client allow
-([`benchmarks/floor.py`](../benchmarks/floor.py)), which knows nothing of LLMs. Both run side by side, in turns, on the same machine, in
-front of the same upstream. Everything is a ratio, as seconds on one machine say little about another; memory and start are as they are.
+AILB against the floor: the least that an honest proxy with the same server and the same HTTP client can do
+([`benchmarks/floor.py`](../benchmarks/floor.py)), which knows nothing of LLMs. Both run side by side, in turns, on the same machine,
+in front of the same upstream. Time is told as a ratio, because seconds on one machine say little about another.
 
 | | {engines} | bar |
 |---|{columns}---:|
 {table}
 
-A ratio is the median of {rounds} rounds, with the lowest and the highest round behind it. CPU is user and system time of the server's
-process divided by the requests that it answered. "Events one by one": {events} events to a stream, {pause:g} ms apart, 64 streams at once, the
-server far from saturated; this is how tokens come, and what the bar is for. "All at once": the upstream sends the whole stream as fast as
-it can, so the floor forwards many events in one piece without looking at them, and AILB reads every one. Latency is of the whole answer,
-all connections asking without pause, so at 64 connections it is the reciprocal of the throughput.{headroom}
-
 Measured on {machine}.
+
+* A ratio is the median of {rounds} rounds, with the lowest and the highest round in brackets. `× 64` is 64 connections at once.
+* **CPU** is user and system time of the server's processes, divided by the requests that they answered.
+* **Paced stream**: {events} events, {pause:g} ms apart, so each comes alone and the server is far from busy. This is how tokens come.
+* **Burst stream**: {events} events as fast as the upstream can send them. The floor forwards many at once, unread; AILB reads each one.
+* **p50 and p99** are of whole answers, with every connection asking again at once: at 64 connections the server is saturated, and its
+  latency is its throughput upside down.
+* **Memory** is resident. An open stream's share is what 1,000 streams add that are open and silent after their first event.
+{headroom}
+Every round starts both servers afresh. AILB runs the layers `access` and `routing` in front of one provider, and logs to a file. A server
+that changes an answer, loses an event or fails one request is not measured: the run stops and says so.
 
 ## Repeat it
 
 ```sh
-apt-get install nginx libnginx-mod-http-lua wrk
-make bench                                # some ten minutes; prints the seconds, too
-python -m benchmarks --quick              # some three minutes, less exact
-python -m benchmarks --write              # and writes this page
-python -m benchmarks profile chat         # where the time goes: also `stream` and `burst`, `--engine`, `--of`
+apt-get install nginx libnginx-mod-http-lua wrk   # the provider, and the clients
+make bench                                        # some ten minutes; the numbers themselves, too
+python -m benchmarks --quick                      # some four minutes, less exact
+python -m benchmarks --write                      # and writes this page
+python -m benchmarks profile chat                 # where the time goes; or `stream`, `burst`; `--engine hypercorn`; `--of floor`
 ```
-
-nginx plays the provider, wrk the clients, both on a core of their own where there are two. The server is started afresh every round, with
-the `access` and `routing` layers and one provider. A contender that loses or changes part of an answer, or fails one request, is not
-measured at all: the run stops and says so.
 """
+HEADROOM = "* The upstream and the load generator alone are at least {:.1f} times as fast as the fastest server here.\n"
 
 
 def document(book: Book, plan: Plan) -> str:

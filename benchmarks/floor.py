@@ -65,8 +65,17 @@ def serve(engine: str, port: int, upstream: str) -> None:
     """Serves until it is told to stop. What a server does of its own for each request, and can leave, is left."""
     app = Floor(upstream)
     if engine == "uvicorn":
-        lean = {"access_log": False, "proxy_headers": False, "server_header": False}
-        uvicorn.run(app, port=port, loop="uvloop", http="httptools", log_level="warning", **lean)
+        lean = uvicorn.Config(
+            app,
+            port=port,
+            loop="uvloop",
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+        )
+        uvicorn.Server(lean).run()
         return
     config = hypercorn.config.Config()
     config.bind = [f"127.0.0.1:{port}"]

@@ -2,7 +2,9 @@
 
 import pstats
 import signal
+import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +40,8 @@ def profile(plan: Profile, orders: Sequence[str] = ("tottime", "cumulative")) ->
             with child(wrk(server.url, workload, plan.seconds), place.folder, log, place.load_core) as load:
                 load.wait(plan.seconds + 10)
             server.process.send_signal(signal.SIGINT)
-            server.process.wait(ENDING_SECONDS)
+            with suppress(subprocess.TimeoutExpired):
+                server.process.wait(ENDING_SECONDS)
         _print(stats, server.log, orders, plan.lines)
 
 

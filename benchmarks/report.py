@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.contenders import Engine
+from benchmarks.contenders import CONTENDERS, ENGINES, Engine
 from benchmarks.load import CLOSED
 from benchmarks.stats import Book, Spread, ratios, spread
 
@@ -82,7 +82,7 @@ def headroom(book: Book) -> float | None:
     for workload in CLOSED:
         key = f"{workload.key}_rate"
         direct = book.values("none", "direct", key)
-        reached = [rate for engine in ("hypercorn", "uvicorn") for name in ("floor", "ailb") for rate in book.values(engine, name, key)]
+        reached = [rate for engine in ENGINES for name in CONTENDERS for rate in book.values(engine, name, key)]
         if direct and reached:
             found.append(max(direct) / max(reached))
     return min(found, default=None)

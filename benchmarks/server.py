@@ -74,18 +74,17 @@ def ask(port: int, body: bytes) -> tuple[int, bytes]:
 
 def _until_it_answers(process: Process, port: int, log: Path) -> None:
     body = request_body("chat", stream=False)
-    answer = "nothing"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             status, content = ask(port, body)
-            if status == 200:
-                return
-            answer = f"{status} {content[:300]!r}"
-        except (OSError, HTTPException) as refused:
-            answer = repr(refused)
-        time.sleep(ASK_AGAIN_SECONDS)
-    raise BenchmarkError(f"no answer from {log.stem} (exit code {process.poll()}, last seen: {answer})\n{tail(log)}")
+        except (OSError, HTTPException):
+            time.sleep(ASK_AGAIN_SECONDS)
+            continue
+        if status == 200:
+            return
+        raise BenchmarkError(f"{log.stem} answers {status} {content[:500]!r}\n{tail(log)}")
+    raise BenchmarkError(f"no answer from {log.stem} (exit code {process.poll()})\n{tail(log)}")
 
 
 def _check(server: Server) -> None:

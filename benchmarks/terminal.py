@@ -1,5 +1,6 @@
 """The report on a terminal, and a bar that moves until it is there."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,6 +12,9 @@ from rich.text import Text
 from benchmarks.contenders import Engine
 from benchmarks.report import Row, amount, headroom, rows, times
 from benchmarks.stats import Book
+
+QUIET = 0.5
+"""The load average above which somebody else works on this machine, too."""
 
 COLOURS = {True: "green", False: "red", None: ""}
 
@@ -26,6 +30,14 @@ def progress(console: Console, steps: int) -> Iterator[Callable[[str], None]]:
             shown.update(task, description=text, advance=1)
 
         yield step
+
+
+def warn_if_busy(console: Console) -> None:
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        console.print(
+            f"This machine is busy (load average {load:.1f}): trust the ratios less, and the latencies not at all.", style="yellow"
+        )
 
 
 def show(console: Console, book: Book, engines: Sequence[Engine]) -> None:

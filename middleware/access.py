@@ -2,6 +2,7 @@
 
 import structlog
 
+from ailb.errors import Refusal, UpstreamRefusal
 from ailb.exchange import Exchange, Outcome, Reply
 from ailb.meter import Meter
 from ailb.stack import Next
@@ -34,7 +35,7 @@ class Access:
             stream=exchange.prompt.stream,
             outcome=outcome.status,
             status=outcome.http_status,
-            error=refusal.message if refusal else None,
+            error=_short(refusal),
             attempts=len(exchange.attempts),
             latency_ms=round(outcome.seconds * 1000, 1),
             first_event_ms=None if outcome.first_event is None else round(outcome.first_event * 1000, 1),
@@ -43,3 +44,10 @@ class Access:
             cached_tokens=usage.cached if usage else None,
             **exchange.notes,
         )
+
+
+def _short(refusal: Refusal | None) -> str | None:
+    """What went wrong; of an upstream's own words only the code, because they may quote the prompt."""
+    if isinstance(refusal, UpstreamRefusal):
+        return f"{refusal.type}: {refusal.code}" if refusal.code else refusal.type
+    return refusal.message if refusal else None

@@ -125,7 +125,11 @@ class _Visit:
         health.in_flight += 1
 
     def settle(self, outcome: Outcome) -> None:
-        self.leave({"complete": False, "broken": True}.get(outcome.status))
+        if outcome.status == "complete":
+            self.leave(False)
+        else:
+            refusal = outcome.refusal
+            self.leave(_is_ill(refusal) if isinstance(refusal, UpstreamFailure) else None)
 
     def leave(self, ill: bool | None) -> None:
         """`ill`: whether the target failed; None where nobody can tell."""

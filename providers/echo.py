@@ -69,8 +69,7 @@ class _Script:
         cap = prompt.output_cap or len(words)
         self._cut = cap < len(words)
         self._words = words[:cap]
-        tools = prompt.chat().get("tools")
-        self._tool: str | None = tools[0]["function"]["name"] if calls and tools else None
+        self._tool = _first_tool(prompt.chat().get("tools")) if calls else None
 
     @property
     def _usage(self) -> Usage:
@@ -107,6 +106,13 @@ async def _paced(events: Iterator[Event], what: str | None) -> AsyncIterator[lis
         if what == "break" and number == 3:
             raise UpstreamBroken("echo was told to break")
         yield [event]
+
+
+def _first_tool(tools: Any) -> str | None:
+    match tools:
+        case [{"function": {"name": str(name)}}, *_]:
+            return name
+    return None
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ailb.usage import count
+from providers.openai_stream import rebuilt
 
 NO_STREAM_OPTIONS: Final = "no_stream_options"
 """The usage comes unasked, and `stream_options` is not among the documented parameters. Seen at Mistral."""
@@ -28,7 +29,7 @@ REASONING: Final = "reasoning"
 """Reasoning in `reasoning` or `reasoning_details` only. Seen at Groq, OpenRouter, Cerebras, Ollama, Vercel, Snowflake; new vLLM."""
 
 CONTENT_PARTS: Final = "content_parts"
-"""`content` is a list of text and thinking parts. Seen at Mistral."""
+"""`content` is a list of text and thinking parts (seen at Mistral), or the JSON object itself that was asked for (Cloudflare)."""
 
 LIST_INDEX: Final = "list_index"
 """Entries of a delta's lists have no `index`, without which OpenAI's SDK cannot put them together. Seen at Mistral (tool calls, 2024)
@@ -83,8 +84,10 @@ def reasoning(part: dict[str, Any]) -> None:
 
 
 def content_parts(part: dict[str, Any]) -> None:
-    """The content becomes its text; thinking becomes `reasoning_content`."""
+    """The content becomes its text; thinking becomes `reasoning_content`. Raises UpstreamBroken for JSON that is nested too deeply."""
     content = part.get("content")
+    if isinstance(content, dict):
+        part["content"] = rebuilt(content).decode()
     if not isinstance(content, list):
         return
     part["content"] = "".join(_text(piece, "text") for piece in dicts(content))

@@ -7,10 +7,12 @@ One session a provider, so that a hung provider holds no connection that another
 import asyncio
 import os
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from ailb import __version__
@@ -244,6 +246,16 @@ class _Stream:
         self._response.close()
 
 
+class _Protocol(ResponseHandler):
+    """aiohttp keeps a parse error in the middle of a body to itself, and whoever reads the body sleeps on: so the body is told too."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        super().set_exception(exc, *cause)
+        body = self._payload
+        if body is not None and body.exception() is None and not body.is_eof():
+            body.set_exception(aiohttp.ClientPayloadError("the upstream's answer is not HTTP"))
+
+
 class _Connector(aiohttp.TCPConnector):
     """Says through a context variable whether the last request needed a fresh socket, and connects only to allowed addresses.
 
@@ -253,6 +265,7 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, fresh: ContextVar[bool], settings: Settings) -> None:
         super().__init__(limit=0, limit_per_host=0, keepalive_timeout=POOLED_SECONDS)
         self._fresh_socket = fresh
+        self._factory: Any = partial(_Protocol, loop=asyncio.get_running_loop())
         self._local = settings.local
 
     async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:

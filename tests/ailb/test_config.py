@@ -63,7 +63,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"colour": 1}, "colour: no such key; there are auth, default_model, layer, log, model, provider, server"),
         ({"defualt_model": "x"}, "defualt_model: no such key; did you mean default_model?"),
         ({"srever": {}}, "[srever]: no such key; did you mean server?"),
-        ({"server": {"prot": 1}}, "[server].prot: no such key; did you mean port"),
+        ({"server": {"prot": 1}}, "[server].prot: no such key; did you mean port?"),
         ({"server": {"port": "8080"}}, "[server].port: should be a valid integer"),
         ({"server": {"port": 0}}, "[server].port: should be greater than or equal to 1"),
         ({"server": {"port": True}}, "[server].port: should be a valid integer"),
@@ -87,7 +87,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"provider": [{"name": "x", "api_key": "a\nb"}]}, '[[provider]] "x".api_key: has characters that cannot stand in a header'),
         ({"provider": [{"name": "x", "headers": {"a b": "c"}}]}, '[[provider]] "x".headers."a b": cannot be the name of a header'),
         ({"provider": [{"name": "x", "base_url": "ftp://x"}]}, '[[provider]] "x".base_url: must be an http:// or https:// URL'),
-        ({"provider": [{"name": "x", "timeouts": {"conect": 1}}]}, '[[provider]] "x".timeouts.conect: no such key; did you mean connect'),
+        ({"provider": [{"name": "x", "timeouts": {"conect": 1}}]}, '[[provider]] "x".timeouts.conect: no such key; did you mean connect?'),
         ({"provider": [{"name": "x", "timeouts": {"idle": -1}}]}, '[[provider]] "x".timeouts.idle: should be greater than 0'),
         ({"provider": [{"name": "x", "when_env": 1}]}, '[[provider]] "x".when_env: should be a valid list'),
         ({"model": [{"name": "m"}]}, '[[model]] "m".targets: is missing'),
@@ -159,4 +159,4 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_a_config_cannot_be_changed() -> None:
     config: Config = parse(LEAST, {})
     with pytest.raises(ValueError, match="frozen"):
-        config.default_model = "x"  # type: ignore[misc]
+        config.default_model = "x"

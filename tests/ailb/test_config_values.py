@@ -68,7 +68,7 @@ def test_good(check: Callable[[str], str], value: str, expected: str) -> None:
     ],
 )
 def test_bad(check: Callable[[str], str], value: str) -> None:
-    with pytest.raises(ValueError, match="must|cannot"):
+    with pytest.raises(ValueError, match=r"must|cannot"):
         check(value)
 
 

@@ -96,7 +96,7 @@ def test_rows_of_a_catalogue_may_have_sets_and_tuples() -> None:
 @pytest.mark.parametrize(
     ("cls", "options", "expected"),
     [
-        (Full, {"rte": 1}, f"{WHERE}.rte: no such option; did you mean rate or"),
+        (Full, {"rte": 1}, f"{WHERE}.rte: no such option; did you mean rate?"),
         (Full, {}, f"{WHERE}.rate: is missing"),
         (Full, {"rate": "5"}, f"{WHERE}.rate: should be a valid integer"),
         (Full, {"rate": 0}, f"{WHERE}.rate: should be greater than or equal to 1"),

@@ -50,7 +50,15 @@ def table(values: Mapping[str, Any]) -> str:
 def provider(name: str, url: str, models: list[str], timeouts: Mapping[str, float]) -> str:
     """A `[[provider]]` with a key that must never be seen."""
     inline = ", ".join(f"{key} = {value}" for key, value in timeouts.items())
-    told = {"name": name, "kind": "openai", "base_url": url, "api_key": KEY.format(name), "models": models, "max_answer_bytes": 4_000_000}
+    told = {
+        "name": name,
+        "kind": "openai",
+        "base_url": url,
+        "api_key": KEY.format(name),
+        "models": models,
+        "max_answer_bytes": 4_000_000,
+        "local": True,
+    }
     return f"[[provider]]\n{table(told)}timeouts = {{ {inline} }}\n"
 
 

@@ -4,18 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
 from providers.catalog import ROWS
-from tests.e2e.gateway import free_port, table
+from tests.e2e.gateway import KEY, Gateway, free_port, table
 
 SHARED = Path(os.environ.get("AILB_SHARED") or Path(__file__).resolve().parents[2] / "../shared")
 WIRE = (SHARED / "wire").resolve()
@@ -33,7 +34,7 @@ class Recording:
     """One exchange with a provider, as the file has it."""
 
     file: str
-    data: Json
+    data: Json = field(hash=False)
 
     @property
     def endpoint(self) -> str:
@@ -96,6 +97,21 @@ class Recording:
         return int(self.response["status"])
 
     @property
+    def text(self) -> str:
+        """A streamed answer, as it came."""
+        return str(self.response.get("sse") or self.response.get("ndjson") or "")
+
+    @property
+    def objects(self) -> list[Json]:
+        """The JSON of the answer: of each event or line of a stream, or the one body."""
+        if "body" in self.response:
+            return [self.response["body"]]
+        if "ndjson" in self.response:
+            return [json.loads(line) for line in self.text.splitlines()]
+        lines = (line.removeprefix("data:").strip() for line in self.text.splitlines() if line.startswith("data:"))
+        return [json.loads(line) for line in lines if line and line != "[DONE]"]
+
+    @property
     def features(self) -> frozenset[str]:
         return frozenset(self.data["features"])
 
@@ -111,6 +127,7 @@ class Replay:
     """`with Replay("--chunk", "7")`: `replay.py` as a process. With `url(path)`, and what it was asked."""
 
     def __init__(self, *options: str) -> None:
+        """Starts it; `with` waits until it is ready."""
         self.port = free_port()
         command = [sys.executable, str(WIRE / "replay.py"), "--port", str(self.port), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -119,7 +136,7 @@ class Replay:
         deadline = monotonic() + 30
         while monotonic() < deadline and self._process.poll() is None:
             try:
-                self._get("index?provider=none")
+                self._call("index?provider=none")
                 return self
             except URLError:
                 sleep(0.05)  # There is nothing to wait on until the port is open.
@@ -133,20 +150,58 @@ class Replay:
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def asked(self) -> dict[str, Json]:
-        """The last request that each file was the answer to: `path`, `query`, `headers`, `auth` and `json`."""
-        return {entry["match"]: entry for entry in self._get("log")}
+    def asked(self, recorded: Iterable[Recording]) -> dict[str, Json]:
+        """The JSON of the last request that each of the files was the answer to; a stream's stands in the log once it is over."""
+        wanted = {recording.file for recording in recorded}
+        deadline = monotonic() + 5
+        while True:
+            bodies: dict[str, Json] = {entry["match"]: entry["json"] for entry in self._call("log")}
+            if wanted <= bodies.keys() or monotonic() > deadline:
+                return {file: bodies.get(file, {}) for file in wanted}
+            sleep(0.05)  # There is nothing to wait on.
 
-    def _get(self, what: str) -> Any:
-        with urlopen(self.url(f"/__replay/{what}"), timeout=20) as answer:
+    def cut(self, recording: Recording, after: int) -> None:
+        """Of what the recording's provider is asked next, only so many bytes of the answer come."""
+        self._call("force", {"provider": recording.provider, "cut_after": after})
+
+    def _call(self, what: str, body: Json | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(self.url(f"/__replay/{what}"), data), timeout=20) as answer:
             return json.load(answer)
 
 
-def config(engine: str, port: int, upstream: Replay, recorded: Iterable[Recording]) -> str:
+@dataclass(frozen=True)
+class Rig:
     """A gateway in which each recording has a provider of its own: of the kind that it was recorded from, with the replayer as its
-    address, and told which file is its answer. So a request gets its own answer, whatever else is asked at the same time."""
+    address, and told which file is its answer. So a request gets its own answer, whatever else is asked at the same time.
+
+    `upstream` cuts its streams into pieces of 1 to 7 bytes; `direct` is for clients that ask it without a gateway.
+    """
+
+    gateway: Gateway
+    upstream: Replay
+    direct: Replay
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+
+@contextmanager
+def rig(engine: str, folder: Path, recorded: Iterable[Recording]) -> Iterator[Rig]:
+    """All processes, with the gateway's config in `folder`."""
+    upstream, direct, port = Replay("--chunk", "7", "--random"), Replay(), free_port()
+    with upstream, direct:
+        file = folder / "config.toml"
+        file.write_text(_config(engine, port, upstream, recorded))
+        with Gateway(file, port) as gateway:
+            yield Rig(gateway, upstream, direct)
+        gateway.check()
+
+
+def _config(engine: str, port: int, upstream: Replay, recorded: Iterable[Recording]) -> str:
     server = {"host": "127.0.0.1", "port": port, "engine": engine, "drain_seconds": 2.0}
-    layers = '[[layer]]\nuse = "access"\n[[layer]]\nuse = "routing"\n'
+    layers = '[[layer]]\nuse = "access"\n[[layer]]\nuse = "routing"\nopen_after = 1000000\n'
     return f"[server]\n{table(server)}{layers}" + "".join(_provider(recording, upstream) for recording in recorded)
 
 
@@ -155,7 +210,7 @@ def _provider(recording: Recording, upstream: Replay) -> str:
         "name": recording.key,
         "kind": recording.kind,
         "base_url": upstream.url(recording.base),
-        "api_key": "k",
+        "api_key": KEY.format(recording.key),
         "models": ["*"],
         "local": True,
     }

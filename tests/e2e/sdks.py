@@ -77,6 +77,13 @@ def ollama_sdk(base_url: str) -> Ask:
     return ask
 
 
+SDKS: Mapping[str, Callable[[str], Ask]] = {"chat.completions": openai_sdk, "messages": anthropic_sdk, "api.chat": ollama_sdk}
+"""By the endpoint that they ask."""
+
+MOUNT: Mapping[str, str] = {"chat.completions": "/v1", "messages": "", "api.chat": ""}
+"""What goes behind the gateway's address for them."""
+
+
 def _split(body: Json, *names: str) -> tuple[Json, Json]:
     return {name: body[name] for name in names if name in body}, {name: value for name, value in body.items() if name not in names}
 

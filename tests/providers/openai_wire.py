@@ -89,6 +89,8 @@ class Choice:
     def hear(self, part: Json, finish: Any) -> None:
         """A delta or a message, of any provider."""
         content = part.get("content")
+        if isinstance(content, dict):  # Cloudflare
+            content = json.dumps(content, separators=(",", ":"))
         pieces: list[Json] = content if isinstance(content, list) else [{"text": content if isinstance(content, str) else ""}]
         self.text += "".join(piece.get("text", "") for piece in pieces)
         thoughts = "".join(inner["text"] for piece in pieces for inner in piece.get("thinking", ()))

@@ -50,6 +50,7 @@ def test_there_is_nothing_to_add(part: Json) -> None:
         ("hi", {"content": "hi"}),
         (None, {"content": None}),
         ([1, {"text": 2}], {"content": ""}),
+        ({"title": "é", "n": [1]}, {"content": '{"title":"é","n":[1]}'}),
     ],
 )
 def test_parts_become_text(content: Any, made: Json) -> None:

@@ -1,0 +1,193 @@
+"""A file in, a snapshot or one clean error out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ailb.clock import Clock
+from ailb.errors import ConfigError
+from ailb.exchange import Exchange, Reply
+from ailb.identity import Identity
+from ailb.loader import Snapshot, is_loopback, load
+from ailb.meter import Meter
+from ailb.metrics import Metrics
+from ailb.models import Models
+from ailb.stack import Next
+from ailb.testing import StillClock, ask
+
+DEFAULT = Path(__file__).resolve().parents[2] / "config.toml"
+ECHO = '[[provider]]\nname = "echo"\n'
+ROUTING = '[[layer]]\nuse = "routing"\n'
+KEY = "an-admin-key-that-is-long"
+
+
+class Tag:
+    """A user's own layer."""
+
+    def __init__(self, models: Models, identity: Identity, *, word: str = "tag") -> None:
+        self.models = models
+        self.identity = identity
+        self.word = word
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        exchange.notes["tag"] = self.word
+        return await call_next(exchange)
+
+
+class Deaf:
+    """Not a layer."""
+
+    def __call__(self) -> None: ...
+
+
+class Wrapper:
+    """ASGI middleware, if one does not look too closely."""
+
+
+def services() -> dict[type, Any]:
+    return {Clock: StillClock(), Meter: Metrics()}
+
+
+def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Snapshot:
+    file = folder / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, environ or {}, services())
+
+
+def complaint(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        loaded(folder, text, environ)
+    return str(caught.value)
+
+
+def layers(*uses: str) -> str:
+    return "".join(f'[[layer]]\nuse = "{use}"\n' for use in uses)
+
+
+async def test_the_default_answers_without_a_key_and_without_a_network() -> None:
+    snapshot = load(DEFAULT, {}, services())
+    assert (["echo"], 3, "gpt-4") == (list(snapshot.providers), len(snapshot.layers), snapshot.models.default)
+    reply = await snapshot.call(ask("Hello", model="gpt-3.5-turbo"))
+    assert "You said: Hello" in "".join([event.text async for batch in reply for event in batch])
+
+
+@pytest.mark.parametrize(
+    ("environ", "provider", "model", "upstream"),
+    [
+        ({}, "echo", "claude-3-opus", "claude-3-opus"),
+        ({"OPENAI_API_KEY": "k"}, "openai", "gpt-4", "gpt-4"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic", "claude-3-opus", "claude-3-opus-20240229"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic", "claude-3-sonnet", "claude-3-sonnet-20240229"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic", "claude-3-haiku", "claude-3-haiku-20240307"),
+        ({"ANTHROPIC_API_KEY": "k"}, "anthropic", "claude-3-opus-20240229", "claude-3-opus-20240229"),
+        ({"OLLAMA_BASE_URL": "http://127.0.0.1:1", "OLLAMA_MODELS": "mistral, neural-chat"}, "ollama", "neural-chat", "neural-chat"),
+        ({"OLLAMA_HOST": "127.0.0.1", "OLLAMA_MODELS": "mistral"}, "ollama", "ollama/x", "x"),
+        ({"MISTRAL_API_KEY": "k"}, "mistral", "mistral-small-latest", "mistral-small-latest"),
+        ({"VLLM_BASE_URL": "http://127.0.0.1:1/v1", "VLLM_MODELS": "m"}, "vllm", "m", "m"),
+    ],
+)
+def test_the_default_with_the_environment(environ: dict[str, str], provider: str, model: str, upstream: str) -> None:
+    snapshot = load(DEFAULT, environ, services())
+    model = model.removeprefix("ollama/") if upstream == "x" else model
+    if upstream == "x":
+        snapshot.models.offer("ollama", ["x"])
+    target = snapshot.models.targets(model)[0]
+    assert ([provider], provider, upstream) == (list(snapshot.providers), target.provider, target.model)
+
+
+def test_every_provider_of_the_default_can_be_on() -> None:
+    names = ("OPENAI", "ANTHROPIC", "GEMINI", "MISTRAL", "DEEPSEEK", "XAI", "GROQ", "TOGETHER", "OPENROUTER")
+    urls = ("OLLAMA", "VLLM", "LLAMACPP", "LMSTUDIO")
+    environ = {f"{name}_API_KEY": "k" for name in names} | {f"{name}_BASE_URL": "http://127.0.0.1:1" for name in urls}
+    snapshot = load(DEFAULT, environ, services())
+    assert {"echo": "a stand-in, and others are on"} == snapshot.off
+    assert len(snapshot.config.provider) - 1 == len(snapshot.providers)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (layers("acess", "routing"), '[[layer]] "acess": no such layer; did you mean access?'),
+        (layers("routng"), "[[layer]]: there is no routing layer"),
+        (layers("access"), "[[layer]]: there is no routing layer"),
+        (layers("routing", "access"), '[[layer]] "routing": must come after access; the order is access, auth,'),
+        (layers("auth", "access", "routing"), '[[layer]] "auth": must come after access'),
+        (layers("access", "access", "routing"), '[[layer]] "access": stands twice'),
+        (layers("access", "middleware.access:Access", "routing"), '[[layer]] "access": stands twice'),
+        (layers("routing", f"{__name__}:Tag"), '[[layer]] "tests.ailb.test_loader:Tag": must come before routing'),
+        (layers("nowhere_at_all:Tag", "routing"), '[[layer]] "nowhere_at_all:Tag": module nowhere_at_all cannot be imported'),
+        (
+            layers(f"{__name__}:Tga", "routing"),
+            '[[layer]] "tests.ailb.test_loader:Tga": module tests.ailb.test_loader has no Tga; did you mean Tag?',
+        ),
+        (layers(f"{__name__}:Deaf", "routing"), '[[layer]] "tests.ailb.test_loader:Deaf": Deaf is no layer: it has no `async def __call__'),
+        (layers(f"{__name__}:layers", "routing"), '[[layer]] "tests.ailb.test_loader:layers": is not a class'),
+        (ROUTING + 'strtegy = "x"\n', '[[layer]] "routing".strtegy: no such option; did you mean strategy?'),
+        (ROUTING + 'strategy = "falover"\n', '[[layer]] "routing".strategy: no strategy'),
+        (ROUTING + "open_after = 1.5\n", '[[layer]] "routing".open_after: should be a valid integer'),
+        (ROUTING + '[server]\nmiddleware = ["pathlib:Nope"]\n', "[server].middleware: module pathlib has no Nope"),
+        (ROUTING + '[server]\nhost = "0.0.0.0"\n', '[server].host: "0.0.0.0" can be reached from outside; set auth.admin_key'),
+        (ROUTING + f'[auth]\nadmin_key = "{KEY}"\n', '[auth].admin_key: is set, but no [[layer]] "auth" asks for keys'),
+    ],
+)
+def test_each_error_says_where(tmp_path: Path, text: str, expected: str) -> None:
+    assert complaint(tmp_path, text + ECHO).startswith(expected)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1", "[::1]"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com", "127.0.0.1.example.com", "", "localhost.example"])
+def test_not_loopback(tmp_path: Path, host: str) -> None:
+    assert not is_loopback(host)
+    assert not host or complaint(tmp_path, ROUTING + ECHO, {"HOST": host}).startswith(f'[server].host: "{host}" can be reached')
+
+
+def test_with_an_admin_key_it_may_listen_anywhere(tmp_path: Path) -> None:
+    snapshot = loaded(tmp_path, layers("auth", "routing") + ECHO, {"HOST": "0.0.0.0", "AILB_ADMIN_KEY": KEY})
+    assert "0.0.0.0" == snapshot.config.server.host
+
+
+def test_a_key_need_not_be_asked_for(tmp_path: Path) -> None:
+    snapshot = loaded(tmp_path, f'[auth]\nadmin_key = "{KEY}"\nrequired = false\n' + ROUTING + ECHO)
+    assert 1 == len(snapshot.layers)
+
+
+async def test_a_users_own_layer_stands_beside_the_config(tmp_path: Path) -> None:
+    (tmp_path / "my_layers.py").write_text(f"from {__name__} import Tag\n", encoding="utf-8")
+    snapshot = loaded(tmp_path, '[[layer]]\nuse = "my_layers:Tag"\nword = "mine"\n' + layers("access", "routing") + ECHO)
+    exchange = ask("Hello", model="any")
+    reply = await snapshot.call(exchange)
+    reply.close()
+    assert "mine" == exchange.notes["tag"]
+    assert snapshot.models is getattr(snapshot.layers[0], "models", None)
+
+
+def test_a_users_file_that_breaks_is_the_files_fault(tmp_path: Path) -> None:
+    (tmp_path / "my_broken_layers.py").write_text("1 / 0\n", encoding="utf-8")
+    expected = '[[layer]] "my_broken_layers:Tag": module my_broken_layers cannot be imported: ZeroDivisionError: division by zero'
+    assert expected == complaint(tmp_path, layers("my_broken_layers:Tag", "routing") + ECHO)
+
+
+def test_own_layers_may_stand_twice(tmp_path: Path) -> None:
+    assert 3 == len(loaded(tmp_path, layers(f"{__name__}:Tag", f"{__name__}:Tag", "routing") + ECHO).layers)
+
+
+def test_middleware_is_looked_up(tmp_path: Path) -> None:
+    snapshot = loaded(tmp_path, f'[server]\nmiddleware = ["{__name__}:Wrapper"]\n' + ROUTING + ECHO)
+    assert [f"{__name__}:Wrapper"] == snapshot.config.server.middleware
+
+
+def test_the_version_is_that_of_the_configuration(tmp_path: Path) -> None:
+    text = ROUTING + ECHO
+    first, same, other = (loaded(tmp_path, each).version for each in (text, text, text + "models = ['a']\n"))
+    assert (True, True) == (first == same, first != other)
+
+
+def test_a_secret_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
+    problem = complaint(tmp_path, '[[layer]]\nuse = "${MY_TOKEN}"\n' + ROUTING + ECHO, {"MY_TOKEN": "canary-of-no-known-shape"})
+    assert '[[layer]] "[hidden]": no such layer; there are access, auth, routing' == problem

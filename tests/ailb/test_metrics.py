@@ -1,0 +1,113 @@
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ailb.dialect import Target
+from ailb.exchange import Attempt, Exchange, Outcome
+from ailb.metrics import BUCKETS_MS, MOST_SERIES, Histogram, Metrics
+from ailb.testing import ask
+from ailb.usage import Usage
+
+OPENAI = Target("openai", "gpt-4o")
+
+
+def served(target: Target | None = OPENAI, *statuses: int) -> Exchange:
+    exchange = ask(headers={"authorization": "Bearer sk-canary-canary"}, user="canary")
+    exchange.caller.user, exchange.caller.key_id = "canary", "key-canary"
+    exchange.target = target
+    exchange.attempts = [Attempt(target, 0.0, status=status) for status in statuses if target]
+    return exchange
+
+
+def samples(metrics: Metrics) -> dict[str, float]:
+    """`name{label="value",...}` with the labels in order, as a scraper sees them."""
+    found = {}
+    for family in text_string_to_metric_families(metrics.text().decode()):
+        for sample in family.samples:
+            labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def test_what_one_request_counts() -> None:
+    metrics = Metrics()
+    metrics.request(served(OPENAI, 503, 200), Outcome("complete", 200, 0.3, usage=Usage(7, 5), first_event=0.02))
+    found = samples(metrics)
+    where = 'model="gpt-4o",provider="openai"'
+    expected = {
+        f'ailb_requests_total{{{where},status="200"}}': 1,
+        f"ailb_request_latency_ms_count{{{where}}}": 1,
+        f"ailb_request_latency_ms_sum{{{where}}}": 300,
+        f'ailb_request_latency_ms_bucket{{le="250.0",{where}}}': 0,
+        f'ailb_request_latency_ms_bucket{{le="500.0",{where}}}': 1,
+        f'ailb_request_latency_ms_bucket{{le="+Inf",{where}}}': 1,
+        f"ailb_first_event_ms_sum{{{where}}}": 20,
+        f'ailb_tokens_processed{{kind="input",{where}}}': 7,
+        f'ailb_tokens_processed{{kind="output",{where}}}': 5,
+        'ailb_upstream_attempts_total{provider="openai",status="503"}': 1,
+        'ailb_upstream_attempts_total{provider="openai",status="200"}': 1,
+        "ailb_open_exchanges": 0,
+    }
+    assert expected == {name: found[name] for name in expected}
+
+
+def test_the_guides_names_have_the_guides_types() -> None:
+    metrics = Metrics()
+    metrics.request(served(), Outcome("complete", 200, 0.1))
+    text = metrics.text().decode()
+    assert "# TYPE ailb_requests_total counter" in text
+    assert "# TYPE ailb_request_latency_ms histogram" in text
+    assert "\nailb_tokens_processed{" in text
+
+
+def test_counts_add_up() -> None:
+    metrics = Metrics()
+    for status in (200, 200, 429):
+        metrics.request(served(), Outcome("complete", status, 0.001, usage=Usage(1, 1)))
+    found = samples(metrics)
+    assert [2, 1] == [found[f'ailb_requests_total{{model="gpt-4o",provider="openai",status="{status}"}}'] for status in (200, 429)]
+    assert found['ailb_tokens_processed{kind="input",model="gpt-4o",provider="openai"}'] == 3
+
+
+def test_a_request_that_found_no_target_has_no_name_of_its_own() -> None:
+    metrics = Metrics()
+    metrics.request(served(None), Outcome("refused", 404, 0.001))
+    assert samples(metrics)['ailb_requests_total{model="other",provider="other",status="404"}'] == 1
+
+
+def test_how_many_are_open_is_told() -> None:
+    metrics = Metrics()
+    metrics.opened(3)
+    assert samples(metrics)["ailb_open_exchanges"] == 3
+
+
+def test_made_up_models_share_one_label_in_the_end() -> None:
+    metrics = Metrics()
+    for number in range(MOST_SERIES + 500):
+        metrics.request(served(Target("echo", f"m{number}")), Outcome("complete", 200, 0.001))
+    requests = {name: value for name, value in samples(metrics).items() if name.startswith("ailb_requests_total")}
+    assert len(requests) == MOST_SERIES + 1
+    assert requests['ailb_requests_total{model="other",provider="echo",status="200"}'] == 500
+
+
+def test_no_key_and_no_user_is_in_the_exposition() -> None:
+    metrics = Metrics()
+    metrics.request(served(OPENAI, 200), Outcome("complete", 200, 0.1))
+    assert b"canary" not in metrics.text()
+
+
+@pytest.mark.parametrize("model", ['a"b', "a\\b", "a\nb", "日本", "{}%s"])
+def test_any_model_name_is_escaped(model: str) -> None:
+    metrics = Metrics()
+    metrics.request(served(Target("p", model)), Outcome("complete", 200, 0.1))
+    labels = [
+        s.labels for f in text_string_to_metric_families(metrics.text().decode()) for s in f.samples if s.name == "ailb_requests_total"
+    ]
+    assert [{"provider": "p", "model": model, "status": "200"}] == labels
+
+
+@pytest.mark.parametrize(("value", "bucket"), [(0, 0), (5, 0), (5.1, 1), (300_000, len(BUCKETS_MS) - 1), (300_001, len(BUCKETS_MS))])
+def test_a_bucket_holds_up_to_its_bound(value: float, bucket: int) -> None:
+    histogram = Histogram()
+    histogram.observe(value)
+    assert bucket == histogram.counts.index(1)
+    assert histogram.buckets()[-1] == ("+Inf", 1.0)

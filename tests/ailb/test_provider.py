@@ -1,0 +1,61 @@
+import pytest
+
+from ailb.provider import Settings, is_public
+from ailb.secret import Secret
+
+PRIVATE = [
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "192.0.0.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::127.0.0.1",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b:1::1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
+    "2001::1",
+    "2001:db8::1",
+    "3fff::1",
+    "100::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff02::1",
+    "ff0e::1",
+]
+PUBLIC = ["8.8.8.8", "104.18.7.192", "2606:4700::6812:7c0", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2a00:1450::1"]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_not_on_the_public_internet(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_on_the_public_internet(address: str) -> None:
+    assert is_public(address)
+
+
+def test_settings_show_no_secret() -> None:
+    settings = Settings("p", "https://api.example", api_key=Secret("hunter2"), headers={"x": Secret("hunter3")})
+    assert "hunter" not in repr(settings)

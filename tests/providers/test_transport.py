@@ -1,0 +1,538 @@
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ailb.dialect import Event, Outgoing, Target
+from ailb.errors import Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent, UpstreamStalled
+from ailb.exchange import Exchange, Reply
+from ailb.prompt import Prompt
+from ailb.provider import Auth, Settings, Timeouts
+from ailb.secret import Secret
+from ailb.testing import ask
+from providers import transport
+from providers.transport import HttpProvider
+
+TARGET = Target("up", "m")
+KEY = "sk-canary-canary-canary"
+SOON = 10.0
+
+
+class Lines:
+    """A dialect for tests: a whole answer is its text; each line of a stream is an event, `end` is the last one, `bad` an error."""
+
+    serves = frozenset({"chat"})
+
+    def request(self, prompt: Prompt, target: Target) -> Outgoing:
+        return Outgoing("/chat", b'{"model":"%b"}' % target.model.encode(), {"x-dialect": "lines"})
+
+    def whole(self, prompt: Prompt, body: bytes) -> Event:
+        if not body:
+            raise UpstreamBroken("empty")
+        return Event(body)
+
+    def decoder(self, prompt: Prompt) -> "LineDecoder":
+        return LineDecoder()
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefusal:
+        return UpstreamRefusal(status, body.decode(errors="replace")[:100])
+
+    def listing(self) -> str | None:
+        return "/models"
+
+    def models(self, body: bytes) -> list[str]:
+        return body.decode().split()
+
+
+class LineDecoder:
+    def __init__(self) -> None:
+        self.error: UpstreamFailure | None = None
+        self.done = False
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        events = []
+        for line in lines:
+            if line == b"bad":
+                self.error = UpstreamRefusal(429, "inside")
+            elif line == b"end":
+                self.done = True
+            elif line:
+                events.append(Event(line))
+        return events
+
+    def end(self) -> list[Event]:
+        if not self.done:
+            raise UpstreamBroken("cut")
+        return []
+
+
+class Peer:
+    """One connection as the upstream sees it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.number = number
+        self.gone = asyncio.Event()
+
+    async def request(self) -> tuple[str, dict[str, str], bytes]:
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        return first, headers, await self.reader.readexactly(int(headers.get("content-length", 0)))
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, body: bytes, status: int = 200, *, headers: str = "") -> None:
+        await self.send(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body)
+
+    async def stream(self, *lines: bytes, end: bool = True) -> None:
+        await self.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-ratelimit-limit: 9\r\n\r\n")
+        for line in lines:
+            await self.send(b"%x\r\n%b\n\r\n" % (len(line) + 1, line))
+        if end:
+            await self.send(b"0\r\n\r\n")
+
+
+Script = Callable[[Peer, str, dict[str, str], bytes], Awaitable[None]]
+
+
+class Server:
+    """A tiny HTTP upstream: `script` answers each request on a connection that is kept; `peers` are the connections there were."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.peers: list[Peer] = []
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Peer(reader, writer, len(self.peers))
+        self.peers.append(peer)
+        try:
+            while True:
+                request = await peer.request()
+                self.requests.append(request)
+                await self.script(peer, *request)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            peer.gone.set()
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(script: Script) -> AsyncIterator[Server]:
+    server = Server(script)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        for peer in server.peers:
+            peer.writer.close()
+
+
+@asynccontextmanager
+async def provider(port: int, *, auth: Auth = "bearer", local: bool = True, **options: Any) -> AsyncIterator[HttpProvider]:
+    timeouts = Timeouts(**options.pop("timeouts", {}))
+    host = options.pop("host", "127.0.0.1")
+    settings = Settings("up", f"http://{host}:{port}/v1", auth, Secret(KEY), timeouts=timeouts, local=local, **options)
+    async with HttpProvider(Lines(), settings) as entered:
+        yield entered
+
+
+async def asked(entered: HttpProvider, *, stream: bool = False, exchange: Exchange | None = None) -> Reply:
+    exchange = exchange or ask(stream=stream)
+    exchange.task = asyncio.current_task()
+    return await entered(exchange, TARGET)
+
+
+async def told(reply: Reply) -> list[bytes]:
+    return [event.raw async for batch in reply for event in batch]
+
+
+async def hello(peer: Peer, *_: object) -> None:
+    await peer.answer(b"hello", headers="x-ratelimit-limit: 9\r\nset-cookie: a=b\r\nserver: x\r\n")
+
+
+async def counts(peer: Peer, *_: object) -> None:
+    await peer.stream(b"one", b"two", b"end")
+
+
+async def test_what_goes_out() -> None:
+    async with serving(hello) as server, provider(server.port, headers={"x-org": Secret("o")}, query={"v": "1"}) as up:
+        exchange = ask(headers={"cookie": "c", "authorization": "Bearer client", "x-user-id": "u"})
+        exchange.via = "1.1 ailb-x"
+        reply = await asked(up, exchange=exchange)
+        assert [b"hello"] == await told(reply)
+        assert {"x-ratelimit-limit": "9"} == reply.headers
+        ((line, headers, body),) = server.requests
+    assert ("POST /v1/chat?v=1 HTTP/1.1", b'{"model":"m"}') == (line, body)
+    agent = headers.pop("user-agent")
+    assert agent.startswith("ailb/")
+    assert {
+        "host": f"127.0.0.1:{server.port}",
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "content-length": "13",
+        "authorization": f"Bearer {KEY}",
+        "x-org": "o",
+        "x-dialect": "lines",
+        "via": "1.1 ailb-x",
+    } == headers
+
+
+@pytest.mark.parametrize(
+    ("auth", "header"), [("bearer", ("authorization", f"Bearer {KEY}")), ("api-key", ("api-key", KEY)), ("x-api-key", ("x-api-key", KEY))]
+)
+async def test_the_header_that_carries_the_key(auth: Auth, header: tuple[str, str]) -> None:
+    async with serving(hello) as server, provider(server.port, auth=auth) as up:
+        await asked(up)
+        assert header in server.requests[0][1].items()
+
+
+async def test_no_key_where_none_is_wanted() -> None:
+    async with serving(hello) as server, provider(server.port, auth="none") as up:
+        await asked(up)
+        assert KEY not in str(server.requests)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_connection_is_used_again_after_its_answer_was_read(stream: bool) -> None:
+    async with serving(counts if stream else hello) as server, provider(server.port) as up:
+        for _ in range(3):
+            reply = await asked(up, stream=stream)
+            assert (await told(reply)) == ([b"one", b"two"] if stream else [b"hello"])
+            reply.close()
+        assert (1, 3) == (len(server.peers), len(server.requests))
+
+
+async def test_cookies_are_not_kept() -> None:
+    async with serving(hello) as server, provider(server.port, host="localhost") as up:
+        for _ in range(2):
+            await asked(up)
+        assert ["cookie" in headers for _, headers, _ in server.requests] == [False, False]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_redirects_are_not_followed(status: int, stream: bool) -> None:
+    async with serving(hello) as other:
+
+        async def script(peer: Peer, *_: object) -> None:
+            await peer.answer(b"", status, headers=f"location: http://127.0.0.1:{other.port}/\r\n")
+
+        async with serving(script) as server, provider(server.port) as up:
+            with pytest.raises(UpstreamBroken, match=f"status {status}"):
+                await asked(up, stream=stream)
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("status", [201, 204, 206])
+async def test_another_2xx_is_no_answer(status: int) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(b"" if status == 204 else b"x", status)
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamBroken):
+            await asked(up)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
+async def test_an_error_status_is_the_dialects_to_read(status: int, stream: bool) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(b"no", status)
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamRefusal) as refused:
+            await asked(up, stream=stream)
+        assert (status, "no") == (refused.value.status, refused.value.message)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_socket_that_was_closed_while_it_was_idle_is_no_ones_error(stream: bool) -> None:
+    """FAULTS C5: the upstream takes the second request on a kept connection and closes it without a word."""
+
+    async def script(peer: Peer, *_: object) -> None:
+        if peer.number == 0 and len(server.requests) == 2:
+            raise ConnectionError
+        await (counts if stream else hello)(peer)
+
+    async with serving(script) as server, provider(server.port) as up:
+        await told(await asked(up, stream=stream))
+        exchange = ask(stream=stream)
+        reply = await asked(up, exchange=exchange)
+        assert (await told(reply)) == ([b"one", b"two"] if stream else [b"hello"])
+        reply.close()
+        assert (2, 3, True) == (len(server.peers), len(server.requests), exchange.notes["resent"])
+
+
+async def test_a_fresh_socket_that_is_closed_is_not_tried_again() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        raise ConnectionError
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamSilent, match="no connection: closed by the upstream"):
+            await asked(up)
+        assert len(server.requests) == 1
+
+
+async def silent(peer: Peer, *_: object) -> None:
+    await peer.reader.read()
+    raise ConnectionError
+
+
+async def test_an_upstream_that_says_nothing_is_left_after_the_total_time() -> None:
+    async with serving(silent) as server, provider(server.port, timeouts={"total": 0.05}) as up:
+        with pytest.raises(UpstreamSilent, match=r"no answer within 0\.05 seconds"):
+            await asked(up)
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_stream_without_a_first_event_is_left_after_its_time(begun: bool) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        if begun:
+            await peer.stream(b"", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port, timeouts={"first_token": 0.05}) as up:
+        with pytest.raises(UpstreamSilent, match=r"no answer within 0\.05 seconds"):
+            await asked(up, stream=True)
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize(("timeouts", "why"), [({"idle": 0.05}, "silent for 0.05 seconds"), ({"total": 0.05}, "not finished after 0.05 seconds")])
+async def test_a_stream_that_stalls_is_left(timeouts: dict[str, float], why: str) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port, timeouts=timeouts) as up:
+        reply = await asked(up, stream=True)
+        with pytest.raises(UpstreamStalled, match=why):
+            await asyncio.wait_for(told(reply), SOON)
+        reply.close()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize("read", [False, True])
+async def test_an_aborted_stream_takes_its_connection_with_it(read: bool) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        if read:
+            await anext(aiter(reply))
+        reply.close()
+        reply.close()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_cancelled_request_takes_its_connection_with_it(stream: bool) -> None:
+    arrived = asyncio.Event()
+
+    async def script(peer: Peer, *_: object) -> None:
+        arrived.set()
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port) as up:
+        task = asyncio.create_task(asked(up, stream=stream))
+        await asyncio.wait_for(arrived.wait(), SOON)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+async def test_a_stream_that_said_its_end_is_not_waited_for_long() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", b"end", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        assert [b"one"] == await asyncio.wait_for(told(reply), SOON)
+        reply.close()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize("lines", [[b"bad"], [b"end"], [b""], []])
+async def test_a_stream_without_an_event_fails_before_there_is_a_reply(lines: list[bytes]) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(*lines)
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamRefusal if lines == [b"bad"] else UpstreamBroken):
+            await asked(up, stream=True)
+
+
+@pytest.mark.parametrize(("lines", "error"), [([b"one", b"bad"], UpstreamRefusal), ([b"one"], UpstreamBroken)])
+async def test_an_error_inside_a_stream_comes_after_what_was_said(lines: list[bytes], error: type[UpstreamFailure]) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(*lines)
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        seen = []
+        with pytest.raises(error):
+            async for batch in reply:
+                seen += [event.raw for event in batch]
+        reply.close()
+        assert seen == [b"one"]
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
+GZIPPED = HEAD + b"content-encoding: gzip\r\n"
+BROKEN = [
+    b"not http at all\r\n\r\n",
+    HEAD + b"content-length: 100\r\n\r\nshort",
+    CHUNKED + b"5\r\nhel",
+    CHUNKED + b"zz\r\nhello\r\n",
+    HEAD + b"content-length: nine\r\n\r\n",
+    HEAD + b"x: " + b"y" * 1_000_000 + b"\r\n\r\n",
+    GZIPPED + b"content-length: 9\r\n\r\nnot gzip!",
+    GZIPPED + b"transfer-encoding: chunked\r\n\r\n5\r\n\x1f\x8b\x08\x00\x00\r\n0\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("answer", BROKEN)
+async def test_bytes_that_are_no_answer_are_told_as_the_upstreams_fault(answer: bytes, stream: bool) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.send(answer)
+        raise ConnectionError
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamFailure) as failed:
+            await told(await asked(up, stream=stream))
+        assert failed.value.status in (502, 503)
+        assert len(server.requests) == 1
+
+
+async def test_a_stream_that_is_cut_in_the_middle_says_so() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        raise ConnectionError
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        with pytest.raises(UpstreamBroken, match="cut"):
+            await told(reply)
+        reply.close()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_bomb_is_not_unpacked(status: int) -> None:
+    bomb = gzip.compress(b"\0" * 300_000_000, 9)
+
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(bomb, status, headers="content-encoding: gzip\r\n")
+
+    async with serving(script) as server, provider(server.port, max_answer_bytes=1_000_000) as up:
+        with pytest.raises(UpstreamBroken, match="larger than"):
+            await asked(up)
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+async def test_an_answer_of_any_coding_is_read() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(gzip.compress(b"hello"), headers="content-encoding: gzip\r\n")
+
+    async with serving(script) as server, provider(server.port) as up:
+        assert [b"hello"] == await told(await asked(up))
+
+
+def closed_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+PLACES = ["127.0.0.1", "localhost", "[::1]", "no-such-host.invalid", "0x7f000001", "2130706433", "127.1"]
+
+
+@pytest.mark.parametrize("host", PLACES)
+async def test_no_error_tells_where_the_upstream_is(host: str) -> None:
+    async with provider(closed_port(), host=host) as up:
+        with pytest.raises(UpstreamFailure) as failed:
+            await asked(up)
+        told_to_clients = str(failed.value.body())
+        for secret in (KEY, host.strip("[]"), "127.0.0.1", "::1", str(up.settings.base_url)):
+            assert secret not in told_to_clients
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "localhost.",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "0.0.0.0",
+        "[::]",
+        "0",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.0.0.1.",
+    ],
+)
+async def test_an_address_of_this_network_is_not_asked_unless_that_is_meant(host: str) -> None:
+    async with serving(hello) as server, provider(server.port, host=host, local=False) as up:
+        with pytest.raises(Refusal):
+            await asked(up)
+        assert (server.requests, server.peers) == ([], [])
+
+
+async def test_the_models_are_listed() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(b"a b c")
+
+    async with serving(script) as server, provider(server.port) as up:
+        assert ["a", "b", "c"] == await up.models()
+        assert server.requests[0][0] == "GET /v1/models HTTP/1.1"
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", b"nonsense\r\n\r\n", b"", HEAD + b"content-length: 9\r\n\r\nx"])
+async def test_a_list_that_cannot_be_had_is_a_failure_of_the_upstream(answer: bytes) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.send(answer)
+        raise ConnectionError
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamFailure):
+            await up.models()
+
+
+async def test_a_list_that_does_not_come_in_time() -> None:
+    async with serving(silent) as server, provider(server.port, timeouts={"first_token": 0.05}) as up:
+        with pytest.raises(UpstreamSilent, match="in time"):
+            await up.models()
+
+
+async def test_who_was_not_entered_says_so() -> None:
+    with pytest.raises(LookupError, match="not entered"):
+        await HttpProvider(Lines(), Settings("up", "http://x"))(ask(), TARGET)
+
+
+def test_idle_connections_go_before_the_upstream_closes_them() -> None:
+    assert transport.POOLED_SECONDS < 60
