@@ -23,18 +23,19 @@ class Lister(Protocol):
 async def discover(snapshot: Snapshot) -> list[asyncio.Task[None]]:
     """Starts a task for each provider that the config wants asked; the caller cancels them."""
     tasks: list[asyncio.Task[None]] = []
+    firsts: dict[str, asyncio.Event] = {}
     for config in snapshot.config.provider:
         provider = snapshot.providers.get(config.name)
         wanted = config.discover if config.discover is not None else not snapshot.models.offers.get(config.name)
         if wanted and isinstance(provider, Lister):
-            first = asyncio.Event()
-            task = asyncio.create_task(_keep_asking(snapshot, provider, config.name, config.discover_seconds, first))
-            tasks.append(task)
-            try:
-                async with asyncio.timeout(FIRST_SECONDS):
-                    await first.wait()
-            except TimeoutError:
-                LOG.warning("models not discovered yet", provider=config.name)
+            first = firsts[config.name] = asyncio.Event()
+            tasks.append(asyncio.create_task(_keep_asking(snapshot, provider, config.name, config.discover_seconds, first)))
+    try:
+        async with asyncio.timeout(FIRST_SECONDS):
+            for first in firsts.values():
+                await first.wait()
+    except TimeoutError:
+        LOG.warning("models not discovered yet", providers=[name for name, first in firsts.items() if not first.is_set()])
     return tasks
 
 
@@ -46,5 +47,8 @@ async def _keep_asking(snapshot: Snapshot, provider: Lister, name: str, seconds:
                 snapshot.models.offer(name, names)
         except UpstreamFailure as failure:
             LOG.warning("models not discovered", provider=name, error=failure.message)
+        # A list that trips its dialect today may be a better one tomorrow.
+        except Exception:
+            LOG.exception("models not discovered", provider=name)
         first.set()
         await asyncio.sleep(seconds)

@@ -19,7 +19,7 @@ from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
 from ailb.gateway import Gateway
 from ailb.intake import ClientLeft, read_body
 from ailb.loader import Snapshot
-from ailb.outlet import SLICE, Outlet, refuse
+from ailb.outlet import SLICE, Outlet, collected, refuse
 from ailb.strict import parse
 
 LOG = structlog.get_logger("ailb.edge")
@@ -42,7 +42,7 @@ class Edge:
         except Unavailable as refusal:
             await self._refuse(send, scope, refusal)
             return
-        outlet = Outlet(send, id)
+        outlet = Outlet(collected(send) if scope["http_version"] == "1.0" else send, id)
         try:
             exchange = await self._open(scope, receive, live.snapshot)
             await _Service(self._speech, self._gateway, exchange, outlet).run(live.snapshot, receive)

@@ -44,7 +44,7 @@ class Live:
             for member in members:
                 if isinstance(member, AbstractAsyncContextManager):
                     await self.resources.enter_async_context(member)
-        except BaseException:
+        except BaseException:  # cancellation too: what was opened is closed, whatever it was
             await self.resources.aclose()
             raise
         self.tasks = await discover(self.snapshot)

@@ -129,6 +129,27 @@ def stamped(scope: Scope, send: Send) -> Send:
     return stamping
 
 
+def collected(send: Send) -> Send:
+    """For HTTP/1.0, which knows no chunks: holds a stream back until its length is known."""
+    start: list[Message] = []
+    parts: list[bytes] = []
+
+    async def collecting(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.append(message)
+            return
+        parts.append(message.get("body", b""))
+        if message.get("more_body"):
+            return
+        body = b"".join(parts)
+        names = {name for name, _ in start[0]["headers"]}
+        length = [] if b"content-length" in names else [(b"content-length", b"%d" % len(body))]
+        await send({**start[0], "headers": [*start[0]["headers"], *length]})
+        await send({"type": "http.response.body", "body": body})
+
+    return collecting
+
+
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """As ASGI wants them. A value that HTTP could not carry loses what does not fit, CR and LF first of all."""
     return [

@@ -3,29 +3,25 @@
 import asyncio
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
-from starlette.applications import Starlette
 
 from ailb import app, log
 from ailb.clients.chat import Chat
 from ailb.clients.messages import Messages
 from ailb.clients.ollama import OllamaChat
 from ailb.clock import Clock
-from ailb.config import Server
-from ailb.errors import ConfigError
+from ailb.engines import GRACE_SECONDS, Serving, engine
 from ailb.gateway import Gateway
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
 
 LOG = structlog.get_logger("ailb.server")
-GRACE_SECONDS: Final = 1.0
-"""How long the server gets to close its sockets once nobody is served. On Python 3.12.1 and later Hypercorn would wait for ever."""
 
 
 def serve(path: Path, environ: Mapping[str, str]) -> None:
@@ -43,15 +39,8 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
     asgi = app.build(gateway, metrics, config, (Chat(), Messages(), OllamaChat()))
     _raise_file_limit()
     _greet(snapshot)
-    runner = _runner(config.server)
-    if runner is None:
-        asyncio.run(_run(gateway, _hypercorn(asgi, config.server)))
-    else:
-        runner(_run(gateway, _uvicorn(asgi, config.server)))
-
-
-Serving = Callable[[asyncio.Event], Awaitable[None]]
-"""Serves until the event is set."""
+    serving, run = engine(asgi, config.server)
+    run(_run(gateway, serving))
 
 
 async def _run(gateway: Gateway, serving: Serving) -> None:
@@ -86,78 +75,6 @@ def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 async def _reload(gateway: Gateway) -> None:
     await gateway.reload()
-
-
-def _hypercorn(asgi: Starlette, server: Server) -> Serving:
-    from hypercorn.asyncio import serve as hypercorn_serve
-    from hypercorn.config import Config as HypercornConfig
-
-    config = HypercornConfig()
-    config.bind = [f"{server.host}:{server.port}"]
-    config.include_server_header = False
-    config.alpn_protocols = ["h2", "http/1.1"] if server.http2 else ["http/1.1"]
-    config.certfile, config.keyfile = server.tls_cert, server.tls_key
-    config.graceful_timeout = GRACE_SECONDS
-    config.accesslog = config.errorlog = None
-
-    async def serving(stop: asyncio.Event) -> None:
-        async def told() -> None:
-            await stop.wait()
-
-        await hypercorn_serve(asgi, config, shutdown_trigger=told)  # type: ignore[arg-type]
-
-    return serving
-
-
-def _uvicorn(asgi: Starlette, server: Server) -> Serving:
-    import uvicorn
-
-    class Quiet(uvicorn.Server):
-        """Signals are the gateway's business."""
-
-        def install_signal_handlers(self) -> None:
-            return
-
-    config = uvicorn.Config(
-        asgi,
-        host=server.host,
-        port=server.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        date_header=True,
-        ssl_certfile=server.tls_cert,
-        ssl_keyfile=server.tls_key,
-        timeout_graceful_shutdown=1,
-        lifespan="on",
-    )
-
-    async def serving(stop: asyncio.Event) -> None:
-        running = Quiet(config)
-
-        async def told() -> None:
-            await stop.wait()
-            running.should_exit = True
-
-        telling = asyncio.ensure_future(told())
-        try:
-            await running._serve()
-        finally:
-            telling.cancel()
-
-    return serving
-
-
-def _runner(server: Server) -> Callable[[Any], None] | None:
-    """uvloop's, for uvicorn."""
-    if server.engine != "uvicorn":
-        return None
-    try:
-        import uvloop
-    except ImportError:
-        raise ConfigError("[server].engine", "uvicorn is not installed; install ailb[uvicorn]") from None
-    return uvloop.run
 
 
 def _raise_file_limit() -> None:

@@ -23,6 +23,7 @@ class Row:
     auth: Literal["bearer", "api-key", "x-api-key", "none"] = "bearer"
     chat_path: str = "/chat/completions"
     models_path: str | None = "/models"
+    cap_name: str = "max_tokens"
     query: Mapping[str, str] = field(default_factory=dict)
     quirks: frozenset[str] = frozenset()
     models: tuple[str, ...] = ()
@@ -32,12 +33,14 @@ class Row:
 _OPENAI = Row(
     base_url="https://api.openai.com/v1",
     key_env="OPENAI_API_KEY",
+    cap_name="max_completion_tokens",  # its newer models refuse the other one
     models=("gpt-4", "gpt-4-turbo", "gpt-3.5-turbo", "gpt-4o", "gpt-4o-mini", "gpt-*", "chatgpt-*", "o1*", "o3*", "o4*", "ft:gpt-*"),
 )
 
 _AZURE = Row(  # base_url: https://NAME.openai.azure.com; the models are the names of the deployments
     key_env="AZURE_OPENAI_API_KEY",
     auth="api-key",
+    cap_name="max_completion_tokens",
     chat_path="/openai/deployments/{model}/chat/completions",
     models_path=None,
     query=MappingProxyType({"api-version": "2024-10-21"}),

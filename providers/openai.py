@@ -25,7 +25,7 @@ from providers.openai_stream import Decoder, rebuilt
 
 class OpenAI:
     """`chat_path` may have `{model}` in it, as Azure's has. `models_path` is None where the provider has no list. `quirks` are names
-    out of `providers.openai_quirks`."""
+    out of `providers.openai_quirks`. `cap_name` is what the provider calls the output cap of a client that speaks another dialect."""
 
     serves = frozenset({"chat"})
 
@@ -35,11 +35,13 @@ class OpenAI:
         quirks: frozenset[str] | list[str] = frozenset(),
         chat_path: str = "/chat/completions",
         models_path: str | None = "/models",
+        cap_name: str = "max_tokens",
     ) -> None:
         """Raises ConfigError for a quirk that there is not."""
         self._quirks = frozenset(quirks)
         self._chat_path = chat_path
         self._models_path = models_path
+        self._cap_name = cap_name
         self._per_model = "{model}" in chat_path
         self._asks = NO_STREAM_OPTIONS not in self._quirks
         self._repairs = bool(self._quirks - {NO_STREAM_OPTIONS})
@@ -50,6 +52,8 @@ class OpenAI:
         body = {**prompt.chat(), "model": target.model}
         if prompt.stream:
             self._ask_for_usage(body)
+        if prompt.dialect != "chat" and "max_tokens" in body:
+            body[self._cap_name] = body.pop("max_tokens")
         path = self._chat_path
         if self._per_model:
             path = path.replace("{model}", quote(target.model, safe=""))

@@ -5,7 +5,6 @@ One session a provider, so that a hung provider holds no connection that another
 """
 
 import asyncio
-import os
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Self
@@ -17,23 +16,17 @@ from yarl import URL
 
 from ailb import __version__
 from ailb.deadline import Deadline
-from ailb.dialect import Decoder, Dialect, Event, Outgoing, Target
-from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent, UpstreamStalled
+from ailb.dialect import Dialect, Outgoing, Target
+from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
 from ailb.exchange import Exchange, Reply, batches_of
 from ailb.headers import passed_on
 from ailb.provider import Settings, is_public
-from ailb.sse import EventTooLarge
-from ailb.watchdog import Watchdog
+from providers.transport_stream import LOST, Stream, reason
 
 MOST_ERROR_BYTES = 1 << 20
 MOST_LISTING_BYTES = 16 << 20
-GOODBYE_SECONDS = 0.25
-"""How long a finished stream's connection is given to end properly, so that it can be used again."""
-
 POOLED_SECONDS = 15.0
 """Idle connections are dropped before providers do it: a POST on a socket that is just being closed is lost."""
-
-_LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.ClientOSError)
 
 
 class HttpProvider:
@@ -94,8 +87,8 @@ class HttpProvider:
                 return self.dialect.models(body)
         except TimeoutError as late:
             raise UpstreamSilent("the model list did not come in time") from late
-        except (*_LOST, aiohttp.ClientError, ValueError) as lost:
-            raise UpstreamSilent(f"the model list could not be had: {_reason(lost)}") from lost
+        except (*LOST, aiohttp.ClientError, ValueError) as lost:
+            raise UpstreamSilent(f"the model list could not be had: {reason(lost)}") from lost
 
     @property
     def _open(self) -> aiohttp.ClientSession:
@@ -126,7 +119,7 @@ class HttpProvider:
                 if again or self._fresh.get():
                     raise _silent(lost) from lost
                 exchange.notes["resent"] = True
-            except (*_LOST, aiohttp.ClientError, ValueError) as lost:
+            except (*LOST, aiohttp.ClientError, ValueError) as lost:
                 raise _silent(lost) from lost
         raise AssertionError("unreachable")
 
@@ -142,7 +135,7 @@ class HttpProvider:
     async def _streamed(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
         if response.status >= 300:
             self._check(response, await _read(response, MOST_ERROR_BYTES))
-        stream = _Stream(response, self.dialect.decoder(exchange.prompt), self.settings)
+        stream = Stream(response, self.dialect.decoder(exchange.prompt), self.settings)
         await stream.begin()
         return Reply(stream, headers=passed_on(response.headers), close=stream.close)
 
@@ -151,99 +144,6 @@ class HttpProvider:
             raise self.dialect.refusal(response.status, response.headers, body).hide(self.settings.api_key)
         if response.status != 200:
             raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
-
-
-class _Stream:
-    """The batches of one streamed answer."""
-
-    def __init__(self, response: aiohttp.ClientResponse, decoder: Decoder, settings: Settings) -> None:
-        self._response = response
-        self._decoder = decoder
-        self._settings = settings
-        self._ready: list[Event] | None = None
-        self._ended = False
-        self._idle: Watchdog | None = None
-        self._total: asyncio.TimerHandle | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def begin(self) -> None:
-        """Returns once the first event is there. Raises UpstreamFailure if there is none."""
-        try:
-            self._ready = await self.__anext__()
-        except StopAsyncIteration:
-            raise UpstreamBroken("the upstream's stream was empty") from None
-        timeouts = self._settings.timeouts
-        self._idle = Watchdog(timeouts.idle, lambda: self._expire(f"silent for {timeouts.idle:g} seconds"))
-        loop = asyncio.get_running_loop()
-        self._total = loop.call_later(timeouts.total, self._expire, f"not finished after {timeouts.total:g} seconds")
-
-    async def __anext__(self) -> list[Event]:
-        if self._ready is not None:
-            batch, self._ready = self._ready, None
-            return batch
-        try:
-            return await self._next()
-        except _LOST as lost:
-            raise UpstreamBroken(f"the upstream's stream was cut: {_reason(lost)}") from lost
-
-    def close(self) -> None:
-        """Idempotent. A stream that was not read to its end takes its connection with it."""
-        if self._idle is not None:
-            self._idle.stop()
-        if self._total is not None:
-            self._total.cancel()
-        self._response.close()
-
-    async def _next(self) -> list[Event]:
-        while not self._ended:
-            self._check()
-            if self._decoder.done:
-                await self._goodbye()
-                break
-            chunk = await self._read()
-            if not chunk:
-                self._ended = True
-            if events := self._decode(chunk):
-                return events
-        self._check()
-        raise StopAsyncIteration
-
-    def _check(self) -> None:
-        """Raises what the upstream said inside of its 200."""
-        error = self._decoder.error
-        if isinstance(error, UpstreamRefusal):
-            raise error.hide(self._settings.api_key)
-        if error is not None:
-            raise error
-
-    def _decode(self, chunk: bytes) -> list[Event]:
-        try:
-            return self._decoder.feed(chunk) if chunk else self._decoder.end()
-        except EventTooLarge as large:
-            raise UpstreamBroken(str(large)) from large
-
-    async def _read(self) -> bytes:
-        if self._idle is None:
-            return await self._response.content.readany()
-        self._idle.waiting()
-        chunk = await self._response.content.readany()
-        self._idle.done()
-        return chunk
-
-    async def _goodbye(self) -> None:
-        """All was said; what may still come is the end of the HTTP message."""
-        self._ended = True
-        try:
-            async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._response.content.readany()
-        except (TimeoutError, *_LOST):
-            self._response.close()
-
-    def _expire(self, why: str) -> None:
-        self._response.content.set_exception(UpstreamStalled(f"the upstream's stream was {why}"))
-        self._response.close()
 
 
 class _Protocol(ResponseHandler):
@@ -290,8 +190,8 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
                 response.close()
                 raise UpstreamBroken(f"the upstream's answer is larger than {most} bytes")
             parts.append(chunk)
-    except _LOST as lost:
-        raise UpstreamBroken(f"the upstream's answer was cut: {_reason(lost)}") from lost
+    except LOST as lost:
+        raise UpstreamBroken(f"the upstream's answer was cut: {reason(lost)}") from lost
     return b"".join(parts)
 
 
@@ -314,12 +214,4 @@ def _headers(settings: Settings) -> dict[str, str]:
 def _silent(lost: Exception) -> UpstreamFailure:
     if isinstance(lost, aiohttp.ClientResponseError | aiohttp.ClientPayloadError | ValueError):
         return UpstreamBroken("the upstream's answer is not HTTP")
-    return UpstreamSilent(f"no connection: {_reason(lost)}")
-
-
-def _reason(lost: Exception) -> str:
-    """What happened, without the address at which it happened."""
-    if isinstance(lost, aiohttp.ClientConnectorError):
-        return os.strerror(lost.errno) if lost.errno and lost.errno > 0 else lost.strerror or "refused"
-    names = {"ServerDisconnectedError": "closed by the upstream", "ConnectionTimeoutError": "timed out"}
-    return names.get(type(lost).__name__, type(lost).__name__)
+    return UpstreamSilent(f"no connection: {reason(lost)}")

@@ -403,7 +403,8 @@ class Interrupted:
                 task.cancel()
             try:
                 yield waited_for
-            except BaseException as interruption:
+            # Whatever the loop throws in goes on to the coroutine.
+            except BaseException as interruption:  # noqa: BLE001
                 step = interruption  # type: ignore[assignment]
 
 

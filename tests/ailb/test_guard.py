@@ -208,7 +208,9 @@ async def test_paths_with_a_second_spelling(path: bytes) -> None:
     assert (await visit(raw_path=path)).status == 400
 
 
-@pytest.mark.parametrize("path", [b"/", b"/v1/chat/completions", b"/v1/models/a%20b", b"/v1/models/openai/gpt-4.1", b"/...", b"/.well-known/x"])
+@pytest.mark.parametrize(
+    "path", [b"/", b"/v1/chat/completions", b"/v1/models/a%20b", b"/v1/models/openai/gpt-4.1", b"/...", b"/.well-known/x"]
+)
 async def test_plain_paths(path: bytes) -> None:
     assert (await visit(raw_path=path)).passed
 
@@ -225,7 +227,9 @@ async def test_what_is_not_http_passes_untouched() -> None:
 
 @given(
     st.binary(max_size=40),
-    st.lists(st.tuples(st.sampled_from([b"origin", b"host", b"content-length", b"x-request-id", b"a"]), st.binary(max_size=30)), max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from([b"origin", b"host", b"content-length", b"x-request-id", b"a"]), st.binary(max_size=30)), max_size=5
+    ),
     st.text(max_size=8),
 )
 def test_no_request_makes_it_fail(path: bytes, headers: Pairs, method: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from starlette.types import Message
 
 from ailb.errors import RateLimited
-from ailb.outlet import SLICE, Outlet, encoded, refuse, stamped
+from ailb.outlet import SLICE, Outlet, collected, encoded, refuse, stamped
 
 BEAT = b": beat\n\n"
 SOON = 10.0
@@ -161,7 +161,8 @@ async def test_what_was_stopped_does_not_beat() -> None:
         await asyncio.sleep(0)
     outlet.stop()
     await outlet.whole(503, {}, b"{}")
-    assert outlet._beating is None or await outlet._beating is None
+    while outlet._beating is not None:
+        await asyncio.sleep(0)
     assert [503, b"{}"] == [wire.sent[0]["status"], wire.body]
 
 
@@ -212,3 +213,19 @@ async def test_other_answers_get_their_id_and_may_not_be_kept() -> None:
     await send({"type": "http.response.body"})
     expected: list[Any] = [(b"cache-control", b"max-age=1"), (b"vary", b"Authorization"), (b"x-request-id", b"id")]
     assert expected == wire.sent[0]["headers"]
+
+
+async def test_for_http_1_0_a_stream_is_held_back_until_its_length_is_known() -> None:
+    wire = Wire()
+    outlet = Outlet(collected(wire), "id")
+    await outlet.start(200, {"content-type": "text/event-stream"})
+    await outlet.write(b"a")
+    assert wire.sent == []
+    await outlet.finish(b"b")
+    assert (b"2", b"ab", 2) == (wire.headers[b"content-length"], wire.body, len(wire.sent))
+
+
+async def test_for_http_1_0_a_whole_answer_has_one_length() -> None:
+    wire = Wire()
+    await Outlet(collected(wire), "id").whole(200, {}, b"{}")
+    assert [b"2"] == [value for name, value in wire.sent[0]["headers"] if name == b"content-length"]

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -85,8 +85,7 @@ class Recording:
     @property
     def headers(self) -> dict[str, str]:
         """The request's headers that change the answer."""
-        given: dict[str, str] = self.data["request"]["headers"]
-        return {name: value for name, value in given.items() if name in ("anthropic-beta", "anthropic-version")}
+        return telling(self.data["request"]["headers"])
 
     @property
     def response(self) -> Json:
@@ -116,11 +115,22 @@ class Recording:
         return frozenset(self.data["features"])
 
 
+def telling(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name in ("anthropic-beta", "anthropic-version")}
+
+
 def recordings(endpoint: str, *providers: str, folder: str = "") -> list[Recording]:
     """In the order of their names; `folder` is `_reported` for the faults that were not recorded."""
     files = sorted((WIRE / folder).glob("[a-z]*/*.json"))
     read = [Recording(str(file.relative_to(WIRE)), json.loads(file.read_text())) for file in files if not file.parent.name.startswith("_")]
     return [recording for recording in read if recording.endpoint == endpoint and (not providers or recording.provider in providers)]
+
+
+class Sent(NamedTuple):
+    """What a provider got: the body, and the headers that change the answer."""
+
+    body: Json
+    headers: dict[str, str]
 
 
 class Replay:
@@ -150,14 +160,14 @@ class Replay:
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def asked(self, recorded: Iterable[Recording]) -> dict[str, Json]:
-        """The JSON of the last request that each of the files was the answer to; a stream's stands in the log once it is over."""
+    def asked(self, recorded: Iterable[Recording]) -> dict[str, Sent]:
+        """The last request that each of the files was the answer to; a stream's stands in the log once it is over."""
         wanted = {recording.file for recording in recorded}
         deadline = monotonic() + 5
         while True:
-            bodies: dict[str, Json] = {entry["match"]: entry["json"] for entry in self._call("log")}
-            if wanted <= bodies.keys() or monotonic() > deadline:
-                return {file: bodies.get(file, {}) for file in wanted}
+            log = {entry["match"]: Sent(entry["json"], telling(entry["headers"])) for entry in self._call("log")}
+            if wanted <= log.keys() or monotonic() > deadline:
+                return {file: log.get(file, Sent({}, {})) for file in wanted}
             sleep(0.05)  # There is nothing to wait on.
 
     def cut(self, recording: Recording, after: int) -> None:
@@ -196,6 +206,7 @@ def rig(engine: str, folder: Path, recorded: Iterable[Recording]) -> Iterator[Ri
         file.write_text(_config(engine, port, upstream, recorded))
         with Gateway(file, port) as gateway:
             yield Rig(gateway, upstream, direct)
+            assert gateway.process.poll() is None, gateway.output[-4000:]
         gateway.check()
 
 

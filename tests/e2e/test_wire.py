@@ -73,7 +73,7 @@ def test_a_client_of_openai_and_a_provider_of_another_dialect(endpoint: str, wir
     said = [recording for recording in recorded if asked[recording.file]]
     assert len(said) > 0.8 * len(recorded)
     received = wire.upstream.asked(said)
-    assert {} == {r.file: (gist(r.body), gist(received[r.file])) for r in said if gist(r.body) != gist(received[r.file])}
+    assert {} == {r.file: (gist(r.body), gist(received[r.file].body)) for r in said if gist(r.body) != gist(received[r.file].body)}
 
 
 @pytest.mark.parametrize("endpoint", SPEECHES)

@@ -192,3 +192,14 @@ def test_the_recorded_lists_are_read() -> None:
 def test_where_the_list_is() -> None:
     assert OpenAI().listing() == "/models"
     assert OpenAI(models_path=None).listing() is None
+
+
+@pytest.mark.parametrize(("dialect", "name"), [("chat", "max_tokens"), ("messages", "max_completion_tokens")])
+def test_the_cap_of_a_client_with_another_dialect_has_the_providers_name(dialect: str, name: str) -> None:
+    class Asked(Prompt):
+        __slots__ = ()
+
+    Asked.dialect = dialect
+    prompt = Asked({"model": "o3", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}, {})
+    sent = orjson.loads(OpenAI(cap_name="max_completion_tokens").request(prompt, Target("p", "o3")).body)
+    assert {name: 9} == {key: value for key, value in sent.items() if key.startswith("max_")}

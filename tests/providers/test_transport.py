@@ -1,171 +1,16 @@
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from ailb.dialect import Event, Outgoing, Target
-from ailb.errors import Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent, UpstreamStalled
-from ailb.exchange import Exchange, Reply
-from ailb.prompt import Prompt
-from ailb.provider import Auth, Settings, Timeouts
+from ailb.errors import Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
+from ailb.provider import Auth, Settings
 from ailb.secret import Secret
 from ailb.testing import ask
 from providers import transport
 from providers.transport import HttpProvider
-
-TARGET = Target("up", "m")
-KEY = "sk-canary-canary-canary"
-SOON = 10.0
-
-
-class Lines:
-    """A dialect for tests: a whole answer is its text; each line of a stream is an event, `end` is the last one, `bad` an error."""
-
-    serves = frozenset({"chat"})
-
-    def request(self, prompt: Prompt, target: Target) -> Outgoing:
-        return Outgoing("/chat", b'{"model":"%b"}' % target.model.encode(), {"x-dialect": "lines"})
-
-    def whole(self, prompt: Prompt, body: bytes) -> Event:
-        if not body:
-            raise UpstreamBroken("empty")
-        return Event(body)
-
-    def decoder(self, prompt: Prompt) -> "LineDecoder":
-        return LineDecoder()
-
-    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefusal:
-        return UpstreamRefusal(status, body.decode(errors="replace")[:100])
-
-    def listing(self) -> str | None:
-        return "/models"
-
-    def models(self, body: bytes) -> list[str]:
-        return body.decode().split()
-
-
-class LineDecoder:
-    def __init__(self) -> None:
-        self.error: UpstreamFailure | None = None
-        self.done = False
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        events = []
-        for line in lines:
-            if line == b"bad":
-                self.error = UpstreamRefusal(429, "inside")
-            elif line == b"end":
-                self.done = True
-            elif line:
-                events.append(Event(line))
-        return events
-
-    def end(self) -> list[Event]:
-        if not self.done:
-            raise UpstreamBroken("cut")
-        return []
-
-
-class Peer:
-    """One connection as the upstream sees it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.number = number
-        self.gone = asyncio.Event()
-
-    async def request(self) -> tuple[str, dict[str, str], bytes]:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        return first, headers, await self.reader.readexactly(int(headers.get("content-length", 0)))
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def answer(self, body: bytes, status: int = 200, *, headers: str = "") -> None:
-        await self.send(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n{headers}\r\n".encode() + body)
-
-    async def stream(self, *lines: bytes, end: bool = True) -> None:
-        await self.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-ratelimit-limit: 9\r\n\r\n")
-        for line in lines:
-            await self.send(b"%x\r\n%b\n\r\n" % (len(line) + 1, line))
-        if end:
-            await self.send(b"0\r\n\r\n")
-
-
-Script = Callable[[Peer, str, dict[str, str], bytes], Awaitable[None]]
-
-
-class Server:
-    """A tiny HTTP upstream: `script` answers each request on a connection that is kept; `peers` are the connections there were."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.peers: list[Peer] = []
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer, len(self.peers))
-        self.peers.append(peer)
-        try:
-            while True:
-                request = await peer.request()
-                self.requests.append(request)
-                await self.script(peer, *request)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            peer.gone.set()
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(script: Script) -> AsyncIterator[Server]:
-    server = Server(script)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listening.close()
-        for peer in server.peers:
-            peer.writer.close()
-
-
-@asynccontextmanager
-async def provider(port: int, *, auth: Auth = "bearer", local: bool = True, **options: Any) -> AsyncIterator[HttpProvider]:
-    timeouts = Timeouts(**options.pop("timeouts", {}))
-    host = options.pop("host", "127.0.0.1")
-    settings = Settings("up", f"http://{host}:{port}/v1", auth, Secret(KEY), timeouts=timeouts, local=local, **options)
-    async with HttpProvider(Lines(), settings) as entered:
-        yield entered
-
-
-async def asked(entered: HttpProvider, *, stream: bool = False, exchange: Exchange | None = None) -> Reply:
-    exchange = exchange or ask(stream=stream)
-    exchange.task = asyncio.current_task()
-    return await entered(exchange, TARGET)
-
-
-async def told(reply: Reply) -> list[bytes]:
-    return [event.raw async for batch in reply for event in batch]
-
-
-async def hello(peer: Peer, *_: object) -> None:
-    await peer.answer(b"hello", headers="x-ratelimit-limit: 9\r\nset-cookie: a=b\r\nserver: x\r\n")
-
-
-async def counts(peer: Peer, *_: object) -> None:
-    await peer.stream(b"one", b"two", b"end")
+from tests.providers.lines import KEY, SOON, TARGET, Lines, Peer, asked, counts, hello, provider, serving, silent, told
 
 
 async def test_what_goes_out() -> None:
@@ -288,11 +133,6 @@ async def test_a_fresh_socket_that_is_closed_is_not_tried_again() -> None:
         assert len(server.requests) == 1
 
 
-async def silent(peer: Peer, *_: object) -> None:
-    await peer.reader.read()
-    raise ConnectionError
-
-
 async def test_an_upstream_that_says_nothing_is_left_after_the_total_time() -> None:
     async with serving(silent) as server, provider(server.port, timeouts={"total": 0.05}) as up:
         with pytest.raises(UpstreamSilent, match=r"no answer within 0\.05 seconds"):
@@ -313,35 +153,6 @@ async def test_a_stream_without_a_first_event_is_left_after_its_time(begun: bool
         await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
 
 
-@pytest.mark.parametrize(("timeouts", "why"), [({"idle": 0.05}, "silent for 0.05 seconds"), ({"total": 0.05}, "not finished after 0.05 seconds")])
-async def test_a_stream_that_stalls_is_left(timeouts: dict[str, float], why: str) -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(b"one", end=False)
-        await silent(peer)
-
-    async with serving(script) as server, provider(server.port, timeouts=timeouts) as up:
-        reply = await asked(up, stream=True)
-        with pytest.raises(UpstreamStalled, match=why):
-            await asyncio.wait_for(told(reply), SOON)
-        reply.close()
-        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
-
-
-@pytest.mark.parametrize("read", [False, True])
-async def test_an_aborted_stream_takes_its_connection_with_it(read: bool) -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(b"one", end=False)
-        await silent(peer)
-
-    async with serving(script) as server, provider(server.port) as up:
-        reply = await asked(up, stream=True)
-        if read:
-            await anext(aiter(reply))
-        reply.close()
-        reply.close()
-        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
-
-
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_cancelled_request_takes_its_connection_with_it(stream: bool) -> None:
     arrived = asyncio.Event()
@@ -357,43 +168,6 @@ async def test_a_cancelled_request_takes_its_connection_with_it(stream: bool) ->
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
-
-
-async def test_a_stream_that_said_its_end_is_not_waited_for_long() -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(b"one", b"end", end=False)
-        await silent(peer)
-
-    async with serving(script) as server, provider(server.port) as up:
-        reply = await asked(up, stream=True)
-        assert [b"one"] == await asyncio.wait_for(told(reply), SOON)
-        reply.close()
-        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
-
-
-@pytest.mark.parametrize("lines", [[b"bad"], [b"end"], [b""], []])
-async def test_a_stream_without_an_event_fails_before_there_is_a_reply(lines: list[bytes]) -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(*lines)
-
-    async with serving(script) as server, provider(server.port) as up:
-        with pytest.raises(UpstreamRefusal if lines == [b"bad"] else UpstreamBroken):
-            await asked(up, stream=True)
-
-
-@pytest.mark.parametrize(("lines", "error"), [([b"one", b"bad"], UpstreamRefusal), ([b"one"], UpstreamBroken)])
-async def test_an_error_inside_a_stream_comes_after_what_was_said(lines: list[bytes], error: type[UpstreamFailure]) -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(*lines)
-
-    async with serving(script) as server, provider(server.port) as up:
-        reply = await asked(up, stream=True)
-        seen = []
-        with pytest.raises(error):
-            async for batch in reply:
-                seen += [event.raw for event in batch]
-        reply.close()
-        assert seen == [b"one"]
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -423,18 +197,6 @@ async def test_bytes_that_are_no_answer_are_told_as_the_upstreams_fault(answer: 
             await told(await asked(up, stream=stream))
         assert failed.value.status in (502, 503)
         assert len(server.requests) == 1
-
-
-async def test_a_stream_that_is_cut_in_the_middle_says_so() -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(b"one", end=False)
-        raise ConnectionError
-
-    async with serving(script) as server, provider(server.port) as up:
-        reply = await asked(up, stream=True)
-        with pytest.raises(UpstreamBroken, match="cut"):
-            await told(reply)
-        reply.close()
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -512,7 +274,9 @@ async def test_the_models_are_listed() -> None:
         assert server.requests[0][0] == "GET /v1/models HTTP/1.1"
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", b"nonsense\r\n\r\n", b"", HEAD + b"content-length: 9\r\n\r\nx"])
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n", b"nonsense\r\n\r\n", b"", HEAD + b"content-length: 9\r\n\r\nx"]
+)
 async def test_a_list_that_cannot_be_had_is_a_failure_of_the_upstream(answer: bytes) -> None:
     async def script(peer: Peer, *_: object) -> None:
         await peer.send(answer)

@@ -1,0 +1,97 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+from starlette.requests import Request
+
+from ailb.admin.pages import Pages, answer, refusal_page
+from ailb.errors import ModelNotFound, RateLimited
+from ailb.exchange import Outcome
+from ailb.gateway import Gateway
+from ailb.metrics import Metrics
+from ailb.models import Models
+from ailb.testing import TARGET, ask
+from tests.ailb.serving import Upstream, snapshot, started
+
+
+def request(name: str = "") -> Request:
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": [], "path_params": {"name": name}})
+
+
+@asynccontextmanager
+async def pages(models: Models | None = None) -> AsyncIterator[tuple[Pages, Gateway, Metrics]]:
+    shot = snapshot(Upstream())
+    for provider, names in (models.offers if models else {}).items():
+        shot.models.offer(provider, names)
+    gateway, metrics = await started(shot), Metrics()
+    yield Pages(gateway, metrics), gateway, metrics
+    await gateway.stop()
+
+
+def data(response: Any) -> Any:
+    return orjson.loads(response.body)
+
+
+async def test_health() -> None:
+    async with pages() as (there, gateway, _):
+        healthy = await there.healthz(request())
+        assert (200, {"status": "healthy"}) == (healthy.status_code, data(healthy))
+        gateway.draining = True
+        ill = await there.healthz(request())
+        assert (503, "unhealthy") == (ill.status_code, data(ill)["status"])
+
+
+async def test_readiness_names_what_it_depends_on() -> None:
+    async with pages() as (there, gateway, _):
+        ready = await there.readyz(request())
+        assert (200, {"status": "healthy", "version": "1", "providers": {"fake": "configured"}}) == (ready.status_code, data(ready))
+        gateway.draining = True
+        assert (await there.readyz(request())).status_code == 503
+    ended = await there.readyz(request())
+    assert (503, {"status": "unhealthy", "reason": "not started"}) == (ended.status_code, data(ended))
+
+
+async def test_the_metrics() -> None:
+    async with pages() as (there, _, metrics):
+        exchange = ask()
+        exchange.target = TARGET
+        metrics.request(exchange, Outcome("complete", 200, 0.1))
+        page = await there.metrics(request())
+        assert page.headers["content-type"].startswith("text/plain; version=")
+        assert b"ailb_requests_total{" in page.body
+
+
+async def test_the_models_in_openais_shape_with_anthropics_paging() -> None:
+    async with pages(Models({"fake": ("m1", "gpt-*"), "other": ("m1", "m2")})) as (there, _, _):
+        listed = data(await there.models(request()))
+        assert [("m1", "fake"), ("m2", "other")] == [(model["id"], model["owned_by"]) for model in listed["data"]]
+        assert ("list", False, "m1", "m2") == (listed["object"], listed["has_more"], listed["first_id"], listed["last_id"])
+        one = data(await there.model(request("m2")))
+        assert one == listed["data"][1]
+        assert ("model", "model", 0) == (one["object"], one["type"], one["created"])
+
+
+async def test_a_list_of_none() -> None:
+    async with pages(Models({"fake": ()})) as (there, _, _):
+        listed = data(await there.models(request()))
+        assert ([], None, None) == (listed["data"], listed["first_id"], listed["last_id"])
+
+
+async def test_a_model_that_is_not_listed_but_served_is_found_and_another_is_not() -> None:
+    async with pages(Models({"fake": ("gpt-*",)})) as (there, _, _):
+        assert data(await there.model(request("gpt-5")))["owned_by"] == "fake"
+        with pytest.raises(ModelNotFound):
+            await there.model(request("llama"))
+
+
+def test_pages_are_json() -> None:
+    page = answer({"a": 1}, 201)
+    assert (201, b'{"a":1}', "application/json") == (page.status_code, page.body, page.headers["content-type"])
+
+
+def test_a_refusals_page() -> None:
+    refusal = RateLimited("slow", headers={"retry-after": "1"})
+    page = refusal_page(refusal)
+    assert (429, "1", refusal.body()) == (page.status_code, page.headers["retry-after"], data(page))

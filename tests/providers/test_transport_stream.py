@@ -1,0 +1,86 @@
+import asyncio
+
+import pytest
+
+from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamStalled
+from tests.providers.lines import SOON, Peer, asked, provider, serving, silent, told
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "why"), [({"idle": 0.05}, "silent for 0.05 seconds"), ({"total": 0.05}, "not finished after 0.05 seconds")]
+)
+async def test_a_stream_that_stalls_is_left(timeouts: dict[str, float], why: str) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port, timeouts=timeouts) as up:
+        reply = await asked(up, stream=True)
+        with pytest.raises(UpstreamStalled, match=why):
+            await asyncio.wait_for(told(reply), SOON)
+        reply.close()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize("read", [False, True])
+async def test_an_aborted_stream_takes_its_connection_with_it(read: bool) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        if read:
+            await anext(aiter(reply))
+        reply.close()
+        reply.close()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+async def test_a_stream_that_said_its_end_is_not_waited_for_long() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", b"end", end=False)
+        await silent(peer)
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        assert [b"one"] == await asyncio.wait_for(told(reply), SOON)
+        reply.close()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize("lines", [[b"bad"], [b"end"], [b""], []])
+async def test_a_stream_without_an_event_fails_before_there_is_a_reply(lines: list[bytes]) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(*lines)
+
+    async with serving(script) as server, provider(server.port) as up:
+        with pytest.raises(UpstreamRefusal if lines == [b"bad"] else UpstreamBroken):
+            await asked(up, stream=True)
+
+
+@pytest.mark.parametrize(("lines", "error"), [([b"one", b"bad"], UpstreamRefusal), ([b"one"], UpstreamBroken)])
+async def test_an_error_inside_a_stream_comes_after_what_was_said(lines: list[bytes], error: type[UpstreamFailure]) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(*lines)
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        seen = []
+        with pytest.raises(error):
+            async for batch in reply:
+                seen += [event.raw for event in batch]
+        reply.close()
+        assert seen == [b"one"]
+
+
+async def test_a_stream_that_is_cut_in_the_middle_says_so() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        raise ConnectionError
+
+    async with serving(script) as server, provider(server.port) as up:
+        reply = await asked(up, stream=True)
+        with pytest.raises(UpstreamBroken, match="cut"):
+            await told(reply)
+        reply.close()
