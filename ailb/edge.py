@@ -152,6 +152,8 @@ class _Service:
             for event in batch:
                 self._see(event)
                 body = self._speech.whole(self._exchange.prompt, event)
+            if body:
+                break  # an answer that is not streamed is a stream of one
         self._over = True
         if len(body) > SLICE:
             limits = {"beat_seconds": write_seconds, "write_seconds": write_seconds}

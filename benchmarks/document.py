@@ -45,7 +45,7 @@ python -m benchmarks --write                      # and writes this page
 python -m benchmarks profile chat                 # where the time goes; or `stream`, `burst`; `--engine hypercorn`; `--of floor`
 ```
 """
-HEADROOM = "* The upstream and the load generator alone are at least {:.1f} times as fast as the fastest server here.\n"
+HEADROOM = "* The upstream and the load generator alone answer at least {:.1f} times as many requests as the fastest server here.\n"
 
 
 def document(book: Book, plan: Plan) -> str:

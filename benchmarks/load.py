@@ -40,6 +40,8 @@ class Workload:
 CLOSED = (Workload("chat", 1), Workload("chat", 64), Workload("burst", 1), Workload("burst", 64))
 """Each connection asks again as soon as it is answered, so the server decides the rate."""
 
+SATURATING = tuple(workload for workload in CLOSED if workload.connections > 1)
+
 PACED = Workload("paced", 64, warm_seconds=3.0)
 """The upstream decides the rate, well below what saturates: each event comes alone, as tokens do."""
 
@@ -68,10 +70,9 @@ def measure(server: Server, workload: Workload, upstream: Upstream, seconds: flo
         requests = (upstream.units() - units) / workload.units
         cpu = procfs.cpu_seconds(server.process.pid) - cpu
         process.wait(length + 10)
-    p50, p99 = latencies(log, server)
-    if not requests:
-        raise BenchmarkError(f"{server.contender.name} answered nothing under {workload.key}\n{tail(server.log)}")
-    return Load(cpu / requests, p50, p99, requests / took)
+    result = parse_result(log.read_text())
+    _check(server, workload, result, requests)
+    return Load(cpu / requests, result["p50"] / 1e6, result["p99"] / 1e6, requests / took)
 
 
 def direct_rate(workload: Workload, upstream: Upstream, ground: Ground) -> float:
@@ -80,6 +81,8 @@ def direct_rate(workload: Workload, upstream: Upstream, ground: Ground) -> float
     with child(wrk(upstream.url + PATH, workload, 1), ground.folder, log, ground.load_core) as process:
         process.wait(10)
     result = parse_result(log.read_text())
+    if not result:
+        raise BenchmarkError(f"wrk does not reach the upstream:\n{tail(log)}")
     return result["requests"] / result["micros"] * 1e6
 
 
@@ -89,18 +92,17 @@ def wrk(url: str, workload: Workload, seconds: int) -> list[str]:
     return ["wrk", "-t1", *amount, "--timeout", "10s", "-s", str(SCRIPT), url, "--", body]
 
 
-def latencies(log: Path, server: Server) -> tuple[float, float]:
-    """The median and the 99th percentile. Raises BenchmarkError when not every answer was one."""
-    result = parse_result(log.read_text())
-    faults = {name: result[name] for name in FAULTS if result[name]}
-    if faults:
-        raise BenchmarkError(f"{server.contender.name} failed under load ({log.stem}): {faults}\n{tail(server.log)}")
-    return result["p50"] / 1e6, result["p99"] / 1e6
-
-
 def parse_result(output: str) -> dict[str, int]:
-    """The line that load.lua prints. Raises BenchmarkError if it is not there."""
+    """The line that load.lua prints; nothing where wrk could not even begin."""
     for line in output.splitlines():
         if line.startswith("result "):
             return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
-    raise BenchmarkError(f"wrk gave no result:\n{output}")
+    return {}
+
+
+def _check(server: Server, workload: Workload, result: dict[str, int], requests: float) -> None:
+    """Raises BenchmarkError when not every request was answered, or none."""
+    faults = {name: result[name] for name in FAULTS if result.get(name)}
+    if faults or not result or not requests:
+        what = f"{server.contender.name} failed under {workload.key}: {faults or 'no answer'}"
+        raise BenchmarkError(f"{what} (exit code {server.process.poll()})\n{tail(server.log)}")

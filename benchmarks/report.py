@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.contenders import CONTENDERS, ENGINES, Engine
-from benchmarks.load import CLOSED
+from benchmarks.load import SATURATING
 from benchmarks.stats import Book, Spread, ratios, spread
 
 UNITS = {"ms": 1e3, "s": 1.0, "KB": 1e-3, "MB": 1e-6}
@@ -79,7 +79,7 @@ def rows(book: Book, engine: Engine) -> Iterator[Row]:
 def headroom(book: Book) -> float | None:
     """How many times the fastest contender's rate the upstream and the generator reach alone, on the workload where it is least."""
     found = []
-    for workload in CLOSED:
+    for workload in SATURATING:
         key = f"{workload.key}_rate"
         direct = book.values("none", "direct", key)
         reached = [rate for engine in ENGINES for name in CONTENDERS for rate in book.values(engine, name, key)]

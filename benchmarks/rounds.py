@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.contenders import Contender, Engine
-from benchmarks.load import CLOSED, WORKLOADS, Workload, direct_rate, measure
+from benchmarks.load import SATURATING, WORKLOADS, Workload, direct_rate, measure
 from benchmarks.server import Ground, Server, serving
 from benchmarks.stats import Book
 from benchmarks.streams import bytes_per_stream
@@ -63,7 +63,7 @@ class _Run:
 
     def all_rounds(self) -> Book:
         self._step("the upstream alone")
-        for workload in CLOSED:
+        for workload in SATURATING:
             self._book.note("none", "direct", **{f"{workload.key}_rate": direct_rate(workload, self._upstream, self._ground)})
         for number in range(self._plan.rounds):
             for engine in self._plan.engines:

@@ -44,7 +44,9 @@ def show(console: Console, book: Book, engines: Sequence[Engine]) -> None:
     for engine in engines:
         console.print(table(engine, list(rows(book, engine))))
     if (spare := headroom(book)) is not None:
-        console.print(f"The upstream and the load generator alone are at least {spare:.1f} times as fast as the fastest of these.")
+        console.print(
+            f"The upstream and the load generator alone answer at least {spare:.1f} times as many requests as the fastest of these."
+        )
 
 
 def table(engine: Engine, lines: list[Row]) -> Table:
