@@ -150,7 +150,10 @@ class Reply:
     def __aiter__(self) -> AsyncIterator[list[Event]]:
         return self
 
-    async def __anext__(self) -> list[Event]:
+    def __anext__(self) -> Awaitable[list[Event]]:
+        return self._seen() if self._each else self._batches.__anext__()
+
+    async def _seen(self) -> list[Event]:
         batch = await self._batches.__anext__()
         for see in self._each:
             batch = [seen for event in batch if (seen := see(event)) is not None]

@@ -29,6 +29,7 @@ class Outlet:
     def __init__(self, send: Send, id: str) -> None:
         self._send = send
         self._id = id
+        self._loop = asyncio.get_running_loop()
         self.status: int | None = None
         self._sending: float | None = None
         self._last = 0.0
@@ -55,7 +56,9 @@ class Outlet:
     async def write(self, data: bytes) -> None:
         while self._beating is not None:
             await self._beating
-        await self._write(data, more=True)
+        self._sending = self._last = self._loop.time()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._sending = None
 
     async def finish(self, data: bytes) -> None:
         """The reader is watched until it has taken this too."""
@@ -104,8 +107,7 @@ class Outlet:
             self._beating = None
 
     async def _write(self, data: bytes, *, more: bool) -> None:
-        now = asyncio.get_running_loop().time()
-        self._sending = self._last = now
+        self._sending = self._last = self._loop.time()
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
         self._sending = None
 

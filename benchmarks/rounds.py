@@ -1,5 +1,6 @@
 """The whole run: every contender on every engine, side by side, round after round."""
 
+import fcntl
 import os
 import resource
 import tempfile
@@ -8,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.children import BenchmarkError
 from benchmarks.contenders import Contender, Engine
 from benchmarks.load import SATURATING, WORKLOADS, Workload, direct_rate, measure
 from benchmarks.server import Ground, Server, serving
@@ -16,6 +18,7 @@ from benchmarks.streams import bytes_per_stream
 from benchmarks.upstream import Upstream, upstream
 
 MANY_FILES = 16384
+LOCK = Path(tempfile.gettempdir()) / f"ailb-bench-{os.getuid()}.lock"
 
 Step = Callable[[str], None]
 """Called with the name of what begins."""
@@ -43,8 +46,19 @@ def ground() -> Iterator[tuple[Ground, Upstream]]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(MANY_FILES, most), most))
     cores = sorted(os.sched_getaffinity(0))
     core, load_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
-    with tempfile.TemporaryDirectory(prefix="ailb-bench-") as name, upstream(Path(name), load_core) as provider:
+    with _alone(), tempfile.TemporaryDirectory(prefix="ailb-bench-") as name, upstream(Path(name), load_core) as provider:
         yield Ground(provider.url, Path(name), core, load_core), provider
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two runs at once would measure each other."""
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchmarkError("another run is under way on this machine") from None
+        yield
 
 
 def run(plan: Plan, step: Step) -> Book:

@@ -49,20 +49,6 @@ class Stream:
         if self._ready is not None:
             batch, self._ready = self._ready, None
             return batch
-        try:
-            return await self._next()
-        except LOST as lost:
-            raise UpstreamBroken(f"the upstream's stream was cut: {reason(lost)}") from lost
-
-    def close(self) -> None:
-        """Idempotent. A stream that was not read to its end takes its connection with it."""
-        if self._idle is not None:
-            self._idle.stop()
-        if self._total is not None:
-            self._total.cancel()
-        self._response.close()
-
-    async def _next(self) -> list[Event]:
         while not self._ended:
             self._check()
             if self._decoder.done:
@@ -76,13 +62,22 @@ class Stream:
         self._check()
         raise StopAsyncIteration
 
+    def close(self) -> None:
+        """Idempotent. A stream that was not read to its end takes its connection with it."""
+        if self._idle is not None:
+            self._idle.stop()
+        if self._total is not None:
+            self._total.cancel()
+        self._response.close()
+
     def _check(self) -> None:
         """Raises what the upstream said inside of its 200."""
         error = self._decoder.error
+        if error is None:
+            return
         if isinstance(error, UpstreamRefusal):
             raise error.hide(self._settings.api_key)
-        if error is not None:
-            raise error
+        raise error
 
     def _decode(self, chunk: bytes) -> list[Event]:
         try:
@@ -91,11 +86,15 @@ class Stream:
             raise UpstreamBroken(str(large)) from large
 
     async def _read(self) -> bytes:
-        if self._idle is None:
-            return await self._response.content.readany()
-        self._idle.waiting()
-        chunk = await self._response.content.readany()
-        self._idle.done()
+        idle = self._idle
+        if idle is not None:
+            idle.waiting()
+        try:
+            chunk = await self._response.content.readany()
+        except LOST as lost:
+            raise UpstreamBroken(f"the upstream's stream was cut: {reason(lost)}") from lost
+        if idle is not None:
+            idle.done()
         return chunk
 
     async def _goodbye(self) -> None:
