@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from ailb.secret import Secret
 
@@ -13,6 +14,15 @@ class Identity:
 
     admin_key: Secret | None = None
     required: bool = True
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks of proxies that have checked who is calling: their `X-User-ID` is believed, by the TCP peer's address and no header."""
+
+    def trusts(self, peer: str) -> bool:
+        try:
+            address = ip_address(peer)
+        except ValueError:  # a Unix socket, or nothing
+            return False
+        return any(address in network for network in self.proxies)
 
     def is_admin(self, given: str) -> bool:
         """In constant time."""

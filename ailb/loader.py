@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2s
 from inspect import iscoroutinefunction
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -63,7 +63,7 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
         named(name, "[server].middleware")
     found = sources(config.provider, plugins, environ)
     served = models(config.model, config.default_model, found)
-    identity = Identity(config.auth.admin_key, config.auth.required)
+    identity = Identity(config.auth.admin_key, config.auth.required, tuple(map(ip_network, config.server.trusted_proxies)))
     everything: Services = {**services, Models: served, Identity: identity}
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
     providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}

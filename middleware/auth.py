@@ -7,7 +7,9 @@ from ailb.stack import Next
 
 
 class Auth:
-    """In local mode everybody passes, as the user that `X-User-ID` names. In keyed mode the admin key passes, and may name one too."""
+    """In local mode everybody passes, as the user that `X-User-ID` names. In keyed mode the admin key passes,
+    and may name one too, as may a trusted proxy whose caller needs no key.
+    """
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
@@ -19,6 +21,6 @@ class Auth:
             trusted = self._identity.is_admin(key)
             if not trusted and (key or self._identity.required):
                 raise InvalidKey("Invalid API key" if key else "Invalid API key: none was sent")
-        if trusted:
+        if trusted or self._identity.trusts(exchange.peer):
             exchange.caller.user = exchange.headers.get("x-user-id") or exchange.caller.user
         return await call_next(exchange)

@@ -1,3 +1,4 @@
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -55,3 +56,12 @@ async def test_who_does_not(identity: Identity, headers: dict[str, Any]) -> None
     assert result.refusal.message.startswith("Invalid API key")
     assert (401, "", "anonymous") == (result.outcome.http_status, result.text, result.exchange.caller.user)
     assert ADMIN not in str(result.refusal.body())
+
+
+@pytest.mark.parametrize(("peer", "user"), [("10.1.2.3", "alice"), ("11.1.2.3", "anonymous"), ("", "anonymous"), ("::1", "anonymous")])
+async def test_a_trusted_proxy_names_the_user_and_nobody_else_does(peer: str, user: str) -> None:
+    identity = Identity(Secret("a" * 16), required=False, proxies=(ip_network("10.0.0.0/8"),))
+    exchange = ask(headers={"x-user-id": "alice"})
+    exchange.peer = peer
+    result = await run(Auth(identity), exchange, answers("Hi"))
+    assert user == result.exchange.caller.user
