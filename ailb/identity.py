@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from ailb.errors import InvalidKey
 from ailb.secret import Secret
 
 
@@ -16,6 +17,17 @@ class Identity:
     required: bool = True
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks of proxies that have checked who is calling: their `X-User-ID` is believed, by the TCP peer's address and no header."""
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Whether the caller may act for any user. Raises InvalidKey for one that may not call at all."""
+        if self.admin_key is None:
+            return True
+        key = key_of(headers)
+        if self.is_admin(key):
+            return True
+        if key or self.required:
+            raise InvalidKey("Invalid API key" if key else "Invalid API key: none was sent")
+        return False
 
     def trusts(self, peer: str) -> bool:
         try:

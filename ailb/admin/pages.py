@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from ailb.errors import Refusal, Unavailable
 from ailb.gateway import Gateway
+from ailb.identity import Identity
 from ailb.metrics import Metrics
 
 
@@ -38,11 +39,13 @@ class Pages:
         return answer(body, 503 if self._gateway.draining else 200)
 
     async def metrics(self, request: Request) -> Response:
+        self._admit(request)
         self._metrics.opened(len(self._gateway.serving))
         return Response(self._metrics.text(), media_type=self._metrics.content_type)
 
     async def models(self, request: Request) -> Response:
         """OpenAI's list; Anthropic's paging members stand beside, so that its SDK can read it too."""
+        self._admit(request)
         models = self._gateway.snapshot.models
         data = [_model(name, models.owner(name)) for name in models.names()]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
@@ -50,8 +53,14 @@ class Pages:
 
     async def model(self, request: Request) -> Response:
         """Raises ModelNotFound."""
+        self._admit(request)
         name = request.path_params["name"]
         return answer(_model(name, self._gateway.snapshot.models.owner(name)))
+
+    def _admit(self, request: Request) -> None:
+        """What health says is for everybody; the rest follows the configuration. Raises InvalidKey."""
+        auth = self._gateway.snapshot.config.auth
+        Identity(auth.admin_key, auth.required).admits(request.scope["ailb.headers"])
 
 
 def answer(body: dict[str, Any], status: int = 200) -> Response:

@@ -1,5 +1,6 @@
 import pytest
 
+from ailb.errors import InvalidKey
 from ailb.identity import Identity, key_of
 from ailb.secret import Secret
 
@@ -38,3 +39,28 @@ def test_without_an_admin_key_nobody_is_the_admin(given: str) -> None:
 
 def test_an_identity_shows_no_key() -> None:
     assert "some-length" not in repr(Identity(Secret("admin-key-of-some-length")))
+
+
+@pytest.mark.parametrize(
+    ("required", "headers", "expected"),
+    [
+        (True, {"authorization": "Bearer " + "a" * 16}, True),
+        (True, {"authorization": "bearer " + "a" * 16}, True),
+        (True, {"x-api-key": "a" * 16}, True),
+        (True, {"authorization": "Bearer wrong"}, None),
+        (True, {}, None),
+        (False, {"authorization": "Bearer wrong"}, None),
+        (False, {}, False),
+    ],
+)
+def test_who_is_admitted_with_an_admin_key(required: bool, headers: dict[str, str], expected: bool | None) -> None:
+    identity = Identity(Secret("a" * 16), required)
+    if expected is None:
+        with pytest.raises(InvalidKey, match="Invalid API key"):
+            identity.admits(headers)
+    else:
+        assert expected is identity.admits(headers)
+
+
+def test_everybody_is_admitted_without_one() -> None:
+    assert Identity().admits({}) is True

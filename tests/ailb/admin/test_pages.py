@@ -16,8 +16,9 @@ from ailb.testing import TARGET, ask
 from tests.ailb.serving import Upstream, snapshot, started
 
 
-def request(name: str = "") -> Request:
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": [], "path_params": {"name": name}})
+def request(name: str = "", headers: dict[str, str] | None = None) -> Request:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "path_params": {"name": name}}
+    return Request({**scope, "ailb.headers": headers or {}})
 
 
 @asynccontextmanager
