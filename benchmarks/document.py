@@ -31,6 +31,7 @@ Measured on {machine}.
 * **p50 and p99** are of whole answers, with every connection asking again at once: at 64 connections the server is saturated, and its
   latency is its throughput upside down.
 * **Memory** is resident. An open stream's share is what 1,000 streams add that are open and silent after their first event.
+* **Start** is from the birth of the process to the end of its first chat answer, with modules compiled as an installation leaves them.
 {headroom}
 Every round starts both servers afresh. AILB runs the layers `access` and `routing` in front of one provider, and logs to a file. A server
 that changes an answer, loses an event or fails one request is not measured: the run stops and says so.
@@ -57,9 +58,7 @@ def document(book: Book, plan: Plan) -> str:
         rounds=plan.rounds,
         events=EVENTS,
         pause=PAUSE_SECONDS * 1000,
-        headroom=""
-        if spare is None
-        else f" The upstream and the load generator\nalone are at least {spare:.1f} times as fast as the fastest server here.",
+        headroom="" if spare is None else HEADROOM.format(spare),
         machine=machine(),
     )
 

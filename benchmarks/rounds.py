@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        return 1 + self.rounds * len(self.engines) * len(self.contenders) * (1 + len(WORKLOADS))
+        return self.rounds * (1 + len(self.engines) * len(self.contenders) * (1 + len(WORKLOADS)))
 
 
 @contextmanager
@@ -76,10 +76,10 @@ class _Run:
         self._book = Book()
 
     def all_rounds(self) -> Book:
-        self._step("the upstream alone")
-        for workload in SATURATING:
-            self._book.note("none", "direct", **{f"{workload.key}_rate": direct_rate(workload, self._upstream, self._ground)})
         for number in range(self._plan.rounds):
+            self._step(f"round {number + 1} of {self._plan.rounds}: the upstream alone")
+            for workload in SATURATING:
+                self._book.note("none", "direct", **{f"{workload.key}_rate": direct_rate(workload, self._upstream, self._ground)})
             for engine in self._plan.engines:
                 self._round(engine, number)
         return self._book

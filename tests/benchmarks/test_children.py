@@ -3,6 +3,7 @@
 import signal
 import sys
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -28,3 +29,12 @@ def test_a_child_that_ended_by_itself_keeps_its_exit_code(tmp_path: Path) -> Non
         process.wait(10)
     assert process.returncode == 3
     assert tail(tmp_path / "log") == "said"
+
+
+def test_a_child_that_will_not_go_is_made_to(tmp_path: Path) -> None:
+    deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {READY}"
+    with child([sys.executable, "-c", deaf], tmp_path, tmp_path / "log") as process:
+        deadline = monotonic() + 10
+        while not tail(tmp_path / "log") and monotonic() < deadline:
+            sleep(0.01)
+    assert process.returncode == -signal.SIGKILL

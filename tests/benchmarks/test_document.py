@@ -24,6 +24,14 @@ def test_the_page_has_a_line_for_each_measure_and_no_time_of_a_request() -> None
     assert "median of 3 rounds" in page
 
 
+def test_the_page_says_how_far_the_upstream_is_from_being_the_bottleneck() -> None:
+    book = measured("uvicorn", 1.0, 1.25)
+    assert "load generator" not in document(book, PLAN)
+    book.note("none", "direct", chat_64_rate=1000.0)
+    book.note("uvicorn", "floor", chat_64_rate=100.0)
+    assert "answer at least 10.0 times as many requests" in document(book, PLAN)
+
+
 def test_the_terminal_shows_amounts_and_marks() -> None:
     output = io.StringIO()
     show(Console(file=output, width=120), measured("uvicorn", 1.0, 2.0), PLAN.engines)
