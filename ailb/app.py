@@ -30,7 +30,7 @@ LOG = structlog.get_logger("ailb.app")
 
 
 def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence[Speech]) -> Starlette:
-    """`config` is that of the start; its `server` table is read once, a reload does not change it."""
+    """`config` is that of the start: the middleware is made from it once, and a reload does not change it."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -110,12 +110,8 @@ class _Errors:
     async def refusal(self, request: Request, refusal: Exception) -> Response:
         if not isinstance(refusal, Refusal):
             raise refusal
-        page = refusal_page(refusal)
-        speech = self._speeches.get(request.url.path)
-        if speech is not None:
-            page.body = speech.error(refusal)
-            page.init_headers({"content-type": "application/json", **refusal.headers})
-        return page
+        speech = self._speeches.get(request.scope["path"])
+        return refusal_page(refusal, speech.error(refusal) if speech else None)
 
     async def http(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

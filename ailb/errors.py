@@ -10,6 +10,9 @@ from typing import Any, ClassVar, Self
 from ailb.secret import Secret, scrub, scrubbed
 
 UNAUTHENTICATED = (401, 403)
+MOST_MESSAGE = 16_384
+"""Characters of an upstream's message that are passed on."""
+
 FINAL = (400, 404, 405, 409, 413, 415, 422)
 """Upstream statuses that are about the request itself: another target would say the same."""
 

@@ -56,9 +56,7 @@ class Outlet:
     async def write(self, data: bytes) -> None:
         while self._beating is not None:
             await self._beating
-        self._sending = self._last = self._loop.time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._sending = None
+        await self._write(data, more=True)
 
     async def finish(self, data: bytes) -> None:
         """The reader is watched until it has taken this too."""
@@ -71,7 +69,7 @@ class Outlet:
         self, *, beat: bytes, beat_seconds: float, write_seconds: float, early: Mapping[str, str], stalled: Callable[[], None]
     ) -> None:
         """Begins the heartbeats of a stream and the watch over its reader. `stop()` or `finish()` ends both."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._last = loop.time()
 
         def look() -> None:

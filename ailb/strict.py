@@ -38,6 +38,14 @@ def parse(body: bytes) -> dict[str, Any]:
     return checked
 
 
+def loosely(body: bytes) -> Any:
+    """The JSON of a body that nobody promised to be any, such as an error's; None where it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
 def dumps(data: Any) -> bytes:
     """The shortest JSON; integers of any size."""
     try:

@@ -78,7 +78,7 @@ class Routing:
             raise
 
     def _health(self, target: Target) -> "_Health":
-        """Only targets that the config or a provider's list names are remembered; a wildcard's are too many."""
+        """The oldest are forgotten past ten thousand: a wildcard lets clients make up as many models as they like."""
         health = self._healths.get(target)
         if health is None:
             if len(self._healths) >= 10_000:

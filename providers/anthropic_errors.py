@@ -6,14 +6,10 @@ Source: https://platform.claude.com/docs/en/api/errors
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
-
-from ailb.errors import UpstreamRefusal
+from ailb.errors import MOST_MESSAGE, UpstreamRefusal
 from ailb.headers import passed_on
 from ailb.secret import scrub
-
-MOST_MESSAGE: Final = 16_384
-"""Characters of an upstream's message that are passed on."""
+from ailb.strict import loosely
 
 _STATUS: Final = {
     "invalid_request_error": 400,
@@ -44,10 +40,7 @@ _CODES: Final = (
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefusal:
     """From an answer with an error status. What is not Anthropic's JSON (a proxy's HTML, nothing) is not quoted."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        data = None
+    data = loosely(body)
     return refused(data if isinstance(data, dict) else {}, status, headers)
 
 

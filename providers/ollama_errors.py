@@ -6,14 +6,10 @@ Source: https://docs.ollama.com/api/errors
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-import orjson
-
-from ailb.errors import UpstreamRefusal
+from ailb.errors import MOST_MESSAGE, UpstreamRefusal
 from ailb.headers import passed_on
 from ailb.secret import scrub
-
-MOST_MESSAGE: Final = 16_384
-"""Characters of an upstream's message that are passed on."""
+from ailb.strict import loosely
 
 
 class _Kind(NamedTuple):
@@ -38,10 +34,7 @@ _KINDS: Final = (
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefusal:
     """From an answer with an error status. What is not Ollama's JSON (a proxy's HTML, nothing) is not quoted."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        data = None
+    data = loosely(body)
     return refused(data if isinstance(data, dict) else {}, status, headers)
 
 

@@ -10,12 +10,10 @@ from typing import Any, Final
 
 import orjson
 
-from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal
+from ailb.errors import MOST_MESSAGE, UpstreamBroken, UpstreamFailure, UpstreamRefusal
 from ailb.headers import passed_on
 from ailb.secret import scrub
-
-MOST_MESSAGE: Final = 16_384
-"""Characters of an upstream's message that are passed on."""
+from ailb.strict import loosely
 
 MOST_EXTRA: Final = 65_536
 """Bytes of an error object that is passed on with its further members."""
@@ -45,11 +43,7 @@ _DELAY: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefusal:
     """From an answer with an error status. What is not JSON (a proxy's HTML, nothing) is not quoted."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        data = None
-    return refused(data, status, headers)
+    return refused(loosely(body), status, headers)
 
 
 def refused(data: Any, status: int | None = None, headers: Mapping[str, str] | None = None) -> UpstreamRefusal:

@@ -67,8 +67,10 @@ def answer(body: dict[str, Any], status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-def refusal_page(refusal: Refusal) -> Response:
-    return Response(orjson.dumps(refusal.body()), refusal.status, headers=refusal.headers, media_type="application/json")
+def refusal_page(refusal: Refusal, body: bytes | None = None) -> Response:
+    """`body` where the client's dialect has its own shape."""
+    body = orjson.dumps(refusal.body()) if body is None else body
+    return Response(body, refusal.status, headers=refusal.headers, media_type="application/json")
 
 
 def _model(name: str, owner: str) -> dict[str, Any]:

@@ -187,7 +187,9 @@ async def test_a_drain_with_nobody_there_is_over_at_once_also_before_the_start()
     shot = with_layers()
     gateway = Gateway(shot, lambda: shot, clock=None)  # type: ignore[arg-type]
     await asyncio.wait_for(gateway.drain(), SOON)
-    await asyncio.wait_for((await started(shot)).drain(), SOON)
+    serving = await started(shot)
+    await asyncio.wait_for(serving.drain(), SOON)
+    assert [True, True] == [gateway.draining, serving.draining]
 
 
 async def test_the_end_waits_for_what_runs_in_the_background() -> None:

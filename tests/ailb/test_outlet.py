@@ -130,11 +130,15 @@ async def test_two_heartbeats_are_never_on_their_way_at_once() -> None:
 async def test_a_client_that_takes_nothing_is_told_about_once() -> None:
     wire = Wire()
     outlet = Outlet(wire, "id")
-    stalled = watch(outlet, write_seconds=0.02)
+    told: list[bool] = []
+    outlet.watch(beat=BEAT, beat_seconds=0.01, write_seconds=0.02, early={}, stalled=lambda: told.append(True))
     await outlet.start(200, {})
     wire.go.clear()
     writing = asyncio.create_task(outlet.write(b"a"))
-    await asyncio.wait_for(stalled.wait(), SOON)
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, later.set)
+    await later.wait()
+    assert [True] == told
     writing.cancel()
     outlet.stop()
 

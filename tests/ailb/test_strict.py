@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ailb.errors import BadRequest
-from ailb.strict import MOST_NESTING, dumps, parse
+from ailb.strict import MOST_NESTING, dumps, loosely, parse
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8")),
@@ -73,3 +73,8 @@ def test_anything_else_is_a_bad_request(body: bytes) -> None:
         assert isinstance(parse(body), dict)
     except BadRequest as refusal:
         assert refusal.message
+
+
+@pytest.mark.parametrize(("body", "expected"), [(b'{"a": 1}', {"a": 1}), (b"[1]", [1]), (b"<html>", None), (b"", None), (b"\xff", None)])
+def test_reads_loosely_what_nobody_promised(body: bytes, expected: Any) -> None:
+    assert expected == loosely(body)

@@ -41,9 +41,11 @@ def test_the_terminal_shows_amounts_and_marks() -> None:
 
 def test_progress_takes_every_step() -> None:
     output = io.StringIO()
-    with progress(Console(file=output), steps=2) as step:
+    with progress(Console(file=output, force_terminal=True), steps=2) as step:
         step("one")
         step("two")
+    assert "two" in output.getvalue()
+    assert "1/2" in output.getvalue()
 
 
 def test_a_plan_measures_everything_unless_it_is_told_less() -> None:

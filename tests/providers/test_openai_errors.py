@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailb.errors import UpstreamBroken, UpstreamRefusal
-from providers.openai_errors import MOST_EXTRA, MOST_MESSAGE, failure, refusal, refused
+from ailb.errors import MOST_MESSAGE, UpstreamBroken, UpstreamRefusal
+from providers.openai_errors import MOST_EXTRA, failure, refusal, refused
 from tests.providers.openai_wire import NEEDS_WIRE, Json, record, recordings
 
 KEY = "sk-proj-abcdefghijklmnop"

@@ -34,7 +34,7 @@ async def test_an_aborted_stream_takes_its_connection_with_it(read: bool) -> Non
             await anext(aiter(reply))
         reply.close()
         reply.close()
-        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+        assert await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
 
 
 async def test_a_stream_that_said_its_end_is_not_waited_for_long() -> None:
