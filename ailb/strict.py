@@ -51,7 +51,12 @@ def dumps(data: Any) -> bytes:
     try:
         return orjson.dumps(data)
     except TypeError:  # an integer beyond 64 bits
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_reread).encode()
+
+
+def _reread(part: Any) -> Any:
+    """What only orjson can write, such as a Fragment, as plain values. Raises TypeError for what it cannot write either."""
+    return json.loads(orjson.dumps(part))
 
 
 def _may_be_twice(body: bytes) -> bool:

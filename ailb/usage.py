@@ -29,8 +29,9 @@ def _inner(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 class Usage:
     """Token counts. `input` includes `cached` and `cache_written`; `output` includes `reasoning` (OpenAI's way of counting).
 
-    `cache_written_1h` is the part of `cache_written` with the one-hour lifetime. `cached` is never more than `input`,
-    and `reasoning` never more than `output`: upstreams that say otherwise are real, and are clamped.
+    `cache_written_1h` is the part of `cache_written` with the one-hour lifetime, the `audio_` counts are parts of `input` and `output`.
+    `cached` is never more than `input`, and `reasoning` never more than `output`: upstreams that say otherwise are real, and are
+    clamped.
     """
 
     input: int = 0
@@ -39,6 +40,8 @@ class Usage:
     cache_written: int = 0
     cache_written_1h: int = 0
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
 
     def __post_init__(self) -> None:
         if self.cached + self.cache_written > self.input:
@@ -46,6 +49,8 @@ class Usage:
             self.cache_written = min(self.cache_written, self.input - self.cached)
         self.cache_written_1h = min(self.cache_written_1h, self.cache_written)
         self.reasoning = min(self.reasoning, self.output)
+        self.audio_input = min(self.audio_input, self.input)
+        self.audio_output = min(self.audio_output, self.output)
 
     @property
     def total(self) -> int:
@@ -63,6 +68,8 @@ class Usage:
             count(given.get("cache_write_tokens", 0)),
             0,
             count(made.get("reasoning_tokens", 0)),
+            count(given.get("audio_tokens", 0)),
+            count(made.get("audio_tokens", 0)),
         )
 
     def chat(self) -> dict[str, Any]:

@@ -1,0 +1,167 @@
+"""What tokens cost: the rates of one model, the cost of a usage, and the most that a request can come to.
+
+Rates are integer nano-dollars per million tokens ($2.50 a million is 2_500_000_000), so that every published price is exact. A cost is
+summed exactly and rounded up once, to the nano-dollar.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Protocol
+
+import orjson
+
+from ailb.dialect import Target
+from ailb.usage import MOST, Usage
+
+PER: Final = 1_000_000
+"""The tokens that a rate is for."""
+
+LIKE: Final = -1
+"""A rate that is not its own, but the one that it is a kind of."""
+
+_KINDS: Final = (
+    ("cache_read", "input"),
+    ("cache_write", "input"),
+    ("cache_write_1h", "cache_write"),
+    ("audio_input", "input"),
+    ("reasoning", "output"),
+    ("audio_output", "output"),
+)
+"""Each rate beside the one that stands in where the provider has no own price for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Nano-dollars per million tokens; `request` is nano-dollars for each request. The rates left at `LIKE` become those they are like.
+
+    `tiers` are (threshold, rates): a request with more input tokens than the threshold costs those rates, all of it, as Anthropic,
+    Google, OpenAI and xAI do it. They stand in order of their thresholds, and have no tiers of their own.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = LIKE
+    cache_write: int = LIKE
+    cache_write_1h: int = LIKE
+    audio_input: int = LIKE
+    reasoning: int = LIKE
+    audio_output: int = LIKE
+    request: int = 0
+    tiers: tuple[tuple[int, "Rates"], ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, like in _KINDS:
+            if getattr(self, name) == LIKE:
+                object.__setattr__(self, name, getattr(self, like))
+
+    def at(self, input: int) -> "Rates":
+        """The rates for a request with so many input tokens."""
+        found = self
+        for threshold, rates in self.tiers:
+            if input > threshold:
+                found = rates
+        return found
+
+    def cost(self, usage: Usage) -> int:
+        """Nano-dollars, rounded up.
+
+        Cached tokens count as text: who reports audio and caching at once does not say how they overlap, and audio is never cheaper.
+        """
+        rates = self.at(usage.input)
+        fresh = usage.input - usage.cached - usage.cache_written
+        heard = min(usage.audio_input, fresh)
+        written = usage.cache_written - usage.cache_written_1h
+        plain = usage.output - usage.reasoning
+        spoken = min(usage.audio_output, plain)
+        given = (fresh - heard) * rates.input + heard * rates.audio_input + usage.cached * rates.cache_read
+        given += written * rates.cache_write + usage.cache_written_1h * rates.cache_write_1h
+        made = (plain - spoken) * rates.output + usage.reasoning * rates.reasoning + spoken * rates.audio_output
+        return _up(given + made) + rates.request
+
+    def worst(self, prompt_tokens: int, output_tokens: int) -> int:
+        """No usage with at most so many input and output tokens costs more nano-dollars."""
+        given, made, request = self._dearest(prompt_tokens)
+        return _up(prompt_tokens * given + output_tokens * made) + request
+
+    def affords(self, nanos: int, prompt_tokens: int) -> int:
+        """The most output tokens whose `worst` is within `nanos`; at most `usage.MOST`, and -1 where not even the prompt is."""
+        given, made, request = self._dearest(prompt_tokens)
+        left = (nanos - request) * PER - prompt_tokens * given
+        if left < 0:
+            return -1
+        return min(left // made, MOST) if made else MOST
+
+    def times(self, numerator: int, denominator: int) -> "Rates":
+        """These rates at a discount, each rounded up; for batches."""
+
+        def part(rate: int) -> int:
+            return -(-rate * numerator // denominator)
+
+        tiers = tuple((threshold, rates.times(numerator, denominator)) for threshold, rates in self.tiers)
+        return replace(_flat({name: part(getattr(self, name)) for name in _NAMES}), tiers=tiers)
+
+    def json(self) -> str:
+        """For a row of the ledger; `of_json` gives equal rates back. Rates that are like another one are left out."""
+        return orjson.dumps(self._plain()).decode()
+
+    @staticmethod
+    def of_json(text: str) -> "Rates":
+        """Raises ValueError for what is not from `json`."""
+        try:
+            return _rates(orjson.loads(text))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"are no rates: {text[:80]!r}") from error
+
+    def _plain(self) -> dict[str, Any]:
+        likes = dict(_KINDS)
+        plain = {name: getattr(self, name) for name in _NAMES}
+        short: dict[str, Any] = {
+            name: rate for name, rate in plain.items() if rate != (plain[likes[name]] if name in likes else 0) or name == "input"
+        }
+        if self.tiers:
+            short["tiers"] = [[threshold, rates._plain()] for threshold, rates in self.tiers]
+        return short
+
+    def _dearest(self, prompt_tokens: int) -> tuple[int, int, int]:
+        """The dearest rates of input and of output, and for the request, of all tiers that the prompt may reach."""
+        reached = list(self._reached(prompt_tokens))
+        given = max(max(r.input, r.cache_read, r.cache_write, r.cache_write_1h, r.audio_input) for r in reached)
+        made = max(max(r.output, r.reasoning, r.audio_output) for r in reached)
+        return given, made, max(r.request for r in reached)
+
+    def _reached(self, prompt_tokens: int) -> Iterator["Rates"]:
+        yield self
+        yield from (rates for threshold, rates in self.tiers if prompt_tokens > threshold)
+
+
+_NAMES: Final = tuple(field.name for field in fields(Rates) if field.name != "tiers")
+
+FREE: Final = Rates()
+
+
+class Prices(Protocol):
+    """What models cost. A service: layers ask for it by this type."""
+
+    def rates(self, target: Target, tier: str = "") -> Rates | None:
+        """As of now; None where the price is not known. `tier` is the request's `service_tier`, such as "batch" or "flex"."""
+
+    def most_output(self, target: Target) -> int | None:
+        """The most tokens that the model's answer can have, where that is known."""
+
+    def context(self, target: Target) -> int | None:
+        """The most tokens that the model can be given, where that is known."""
+
+
+def _rates(plain: Any) -> Rates:
+    tiers = tuple((int(threshold), _rates(rates)) for threshold, rates in plain.pop("tiers", ()))
+    if not all(type(rate) is int and rate >= 0 for rate in plain.values()):
+        raise ValueError("a rate is no amount")
+    return replace(_flat(plain), tiers=tiers)
+
+
+def _flat(rates: Mapping[str, int]) -> Rates:
+    return Rates(**rates)  # type: ignore[arg-type]  # whoever calls has taken the tiers out
+
+
+def _up(nanos_times_per: int) -> int:
+    return -(-nanos_times_per // PER)
