@@ -1,17 +1,14 @@
 """All I/O with upstreams: a request out, a Reply back, and nothing of it believed.
 
-One session a provider, so that a hung provider holds no connection that another needs. Four timeouts: `connect` (a fresh socket),
-`first_token` (until a stream's first event), `idle` (between two reads of an answer that has begun), `total`.
+One pool of connections a provider, so that a hung provider holds no connection that another needs. Four timeouts: `connect` (a fresh
+socket), `first_token` (until a stream's first event), `idle` (between two reads of an answer that has begun), `total`.
 """
 
 import asyncio
-from contextvars import ContextVar
-from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
-from aiohttp.abc import ResolveResult
-from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from ailb import __version__
@@ -20,13 +17,15 @@ from ailb.dialect import Dialect, Outgoing, Target
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
 from ailb.exchange import Exchange, Reply, batches_of
 from ailb.headers import passed_on
-from ailb.provider import Settings, is_public
+from ailb.provider import Settings
+from providers.transport_client import Answer, Client, Stale
 from providers.transport_stream import LOST, Stream, reason
 
 MOST_ERROR_BYTES = 1 << 20
 MOST_LISTING_BYTES = 16 << 20
-POOLED_SECONDS = 15.0
-"""Idle connections are dropped before providers do it: a POST on a socket that is just being closed is lost."""
+
+FAILED = (*LOST, aiohttp.ClientError, HttpProcessingError, ValueError)
+"""How a request ends that got no answer."""
 
 
 class HttpProvider:
@@ -37,23 +36,16 @@ class HttpProvider:
         self.settings = settings
         self._headers = _headers(settings)
         self._urls: dict[str, URL] = {}
-        self._fresh: ContextVar[bool] = ContextVar("fresh", default=False)
-        self._session: aiohttp.ClientSession | None = None
+        self._client: Client | None = None
 
     async def __aenter__(self) -> Self:
-        connector = _Connector(self._fresh, self.settings)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.settings.timeouts.connect),
-            trust_env=False,
-        )
+        self._client = Client(self._headers, connect_seconds=self.settings.timeouts.connect, local=self.settings.local)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
 
     async def __call__(self, exchange: Exchange, target: Target) -> Reply:
         """Raises UpstreamSilent (no answer), UpstreamRefusal (an error status), UpstreamBroken (not an answer)."""
@@ -77,24 +69,25 @@ class HttpProvider:
         if path is None:
             return None
         try:
-            async with (
-                asyncio.timeout(self.settings.timeouts.first_token),
-                self._open.get(self._url(path), headers=self._headers, allow_redirects=False) as response,
-            ):
-                body = await _read(response, MOST_LISTING_BYTES)
-                if response.status != 200:
-                    raise self.dialect.refusal(response.status, response.headers, body).hide(self.settings.api_key)
-                return self.dialect.models(body)
+            async with asyncio.timeout(self.settings.timeouts.first_token):
+                answer = await self._entered.ask("GET", self._url(path))
+                try:
+                    body = await _read(answer, MOST_LISTING_BYTES)
+                finally:
+                    answer.close()
         except TimeoutError as late:
             raise UpstreamSilent("the model list did not come in time") from late
-        except (*LOST, aiohttp.ClientError, ValueError) as lost:
+        except (Stale, *FAILED) as lost:
             raise UpstreamSilent(f"the model list could not be had: {reason(lost)}") from lost
+        if answer.status != 200:
+            raise self.dialect.refusal(answer.status, answer.headers, body).hide(self.settings.api_key)
+        return self.dialect.models(body)
 
     @property
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _entered(self) -> Client:
+        if self._client is None:
             raise LookupError(f"provider {self.settings.name} was not entered")
-        return self._session
+        return self._client
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
@@ -104,26 +97,20 @@ class HttpProvider:
                 self._urls[path] = url
         return url
 
-    async def _post(self, exchange: Exchange, outgoing: Outgoing) -> aiohttp.ClientResponse:
-        headers = {**self._headers, **outgoing.headers}
-        if exchange.via:
-            headers["via"] = exchange.via
-        url = self._url(outgoing.path)
-        for again in (False, True):
-            self._fresh.set(False)
+    async def _post(self, exchange: Exchange, outgoing: Outgoing) -> Answer:
+        client, url = self._entered, self._url(outgoing.path)
+        try:
             try:
-                return await self._open.post(url, data=outgoing.body, headers=headers, allow_redirects=False)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as lost:
-                # A pooled socket that the upstream closed just now took the request with it: not one byte was answered, so
-                # it is asked once more. On a fresh socket the same error is the upstream's answer.
-                if again or self._fresh.get():
-                    raise _silent(lost) from lost
+                return await client.ask("POST", url, outgoing.body, outgoing.headers, exchange.via)
+            except Stale:  # asked once more; on a fresh socket the same error would be the upstream's answer
                 exchange.notes["resent"] = True
-            except (*LOST, aiohttp.ClientError, ValueError) as lost:
-                raise _silent(lost) from lost
-        raise AssertionError("unreachable")
+                return await client.ask("POST", url, outgoing.body, outgoing.headers, exchange.via)
+        except Stale as stale:
+            raise _silent(stale.lost) from stale
+        except FAILED as lost:
+            raise _silent(lost) from lost
 
-    async def _whole(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
+    async def _whole(self, exchange: Exchange, response: Answer) -> Reply:
         body = await _read(response, self.settings.max_answer_bytes if response.status < 300 else MOST_ERROR_BYTES)
         self._check(response, body)
         try:
@@ -132,59 +119,29 @@ class HttpProvider:
             raise refusal.hide(self.settings.api_key) from None
         return Reply(batches_of([event]), headers=passed_on(response.headers))
 
-    async def _streamed(self, exchange: Exchange, response: aiohttp.ClientResponse) -> Reply:
+    async def _streamed(self, exchange: Exchange, response: Answer) -> Reply:
         if response.status >= 300:
             self._check(response, await _read(response, MOST_ERROR_BYTES))
         stream = Stream(response, self.dialect.decoder(exchange.prompt), self.settings)
         await stream.begin()
         return Reply(stream, headers=passed_on(response.headers), close=stream.close)
 
-    def _check(self, response: aiohttp.ClientResponse, body: bytes) -> None:
+    def _check(self, response: Answer, body: bytes) -> None:
         if response.status >= 400:
             raise self.dialect.refusal(response.status, response.headers, body).hide(self.settings.api_key)
         if response.status != 200:
             raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
 
 
-class _Protocol(ResponseHandler):
-    """aiohttp keeps a parse error in the middle of a body to itself, and whoever reads the body sleeps on: so the body is told too."""
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        super().set_exception(exc, *cause)
-        body = self._payload
-        if body is not None and body.exception() is None and not body.is_eof():
-            body.set_exception(aiohttp.ClientPayloadError("the upstream's answer is not HTTP"))
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Says through a context variable whether the last request needed a fresh socket, and connects only to allowed addresses.
-
-    The address is checked at each connect, so a name cannot change its mind later, and an address that is written out is no way round.
-    """
-
-    def __init__(self, fresh: ContextVar[bool], settings: Settings) -> None:
-        super().__init__(limit=0, limit_per_host=0, keepalive_timeout=POOLED_SECONDS)
-        self._fresh_socket = fresh
-        self._factory: Any = partial(_Protocol, loop=asyncio.get_running_loop())
-        self._local = settings.local
-
-    async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        self._fresh_socket.set(True)
-        return await super()._create_connection(*args, **kwargs)
-
-    async def _resolve_host(self, *args: Any, **kwargs: Any) -> list[ResolveResult]:
-        found = await super()._resolve_host(*args, **kwargs)
-        if not self._local and not all(is_public(result["host"]) for result in found):
-            raise OSError(None, "base_url leads to an address of this network; set local = true on the provider if that is meant")
-        return found
-
-
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def _read(response: Answer, most: int) -> bytes:
     """The decompressed body. Raises UpstreamBroken when it is cut or larger than `most` bytes."""
+    content = response.content
+    if content.is_eof() and content.exception() is None and content.total_bytes <= most:
+        return content.read_nowait()  # it came together with its head, as short ones do
     parts: list[bytes] = []
     size = 0
     try:
-        while chunk := await response.content.readany():
+        while chunk := await content.readany():
             size += len(chunk)
             if size > most:
                 response.close()
@@ -212,6 +169,6 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 
 def _silent(lost: Exception) -> UpstreamFailure:
-    if isinstance(lost, aiohttp.ClientResponseError | aiohttp.ClientPayloadError | ValueError):
+    if isinstance(lost, HttpProcessingError | aiohttp.ClientPayloadError | ValueError):
         return UpstreamBroken("the upstream's answer is not HTTP")
     return UpstreamSilent(f"no connection: {reason(lost)}")

@@ -11,6 +11,7 @@ from ailb.errors import UpstreamBroken, UpstreamRefusal, UpstreamStalled
 from ailb.provider import Settings
 from ailb.sse import EventTooLarge
 from ailb.watchdog import Watchdog
+from providers.transport_client import Answer
 
 GOODBYE_SECONDS = 0.25
 """How long a finished stream's connection is given to end properly, so that it can be used again."""
@@ -22,7 +23,7 @@ LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.Clien
 class Stream:
     """The batches of one streamed answer."""
 
-    def __init__(self, response: aiohttp.ClientResponse, decoder: Decoder, settings: Settings) -> None:
+    def __init__(self, response: Answer, decoder: Decoder, settings: Settings) -> None:
         self._response = response
         self._decoder = decoder
         self._settings = settings

@@ -31,8 +31,8 @@ MOST_LINES = 300
 MOST_FUNCTION_LINES = 60
 
 THIRD_PARTIES: dict[str, frozenset[str]] = {
-    "aiohttp": frozenset({"providers.transport", "providers.transport_stream"}),
-    "yarl": frozenset({"providers.transport"}),
+    "aiohttp": frozenset({"providers.transport", "providers.transport_client", "providers.transport_stream"}),
+    "yarl": frozenset({"providers.transport", "providers.transport_client"}),
     "prometheus_client": frozenset({"ailb.metrics"}),
     "pydantic": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
     "pydantic_core": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),

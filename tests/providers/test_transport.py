@@ -8,7 +8,6 @@ from ailb.errors import Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusa
 from ailb.provider import Auth, Settings
 from ailb.secret import Secret
 from ailb.testing import ask
-from providers import transport
 from providers.transport import HttpProvider
 from tests.providers.lines import KEY, SOON, TARGET, Lines, Peer, asked, counts, hello, provider, serving, silent, told
 
@@ -296,7 +295,3 @@ async def test_a_list_that_does_not_come_in_time() -> None:
 async def test_who_was_not_entered_says_so() -> None:
     with pytest.raises(LookupError, match="not entered"):
         await HttpProvider(Lines(), Settings("up", "http://x"))(ask(), TARGET)
-
-
-def test_idle_connections_go_before_the_upstream_closes_them() -> None:
-    assert transport.POOLED_SECONDS < 60
