@@ -15,9 +15,12 @@ from ailb.config_errors import told
 from ailb.environment import filled, overrides, put
 from ailb.errors import ConfigError
 from ailb.options import Hidden
+from ailb.secret import Secret
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Bytes = Annotated[int, Field(ge=1024, le=1 << 40)]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000)]
+Tokens = Annotated[int, Field(ge=1, le=1 << 40)]
 Name = Annotated[str, AfterValidator(values.name)]
 Host = Annotated[str, AfterValidator(values.host)]
 Origin = Annotated[str, AfterValidator(values.origin)]
@@ -51,6 +54,7 @@ class Server(Table):
     write_seconds: Seconds = 30.0
     drain_seconds: Seconds = 30.0
     max_requests: int = Field(default=10_000, ge=1)
+    workers: int = Field(default=1, ge=1, le=64)
     http2: bool = False
     tls_cert: Text | None = None
     tls_key: Text | None = None
@@ -69,6 +73,10 @@ class Server(Table):
 class Auth(Table):
     admin_key: Annotated[Hidden, AfterValidator(values.admin_key)] | None = None
     required: bool = True
+
+
+class Store(Table):
+    url: Hidden = Secret("sqlite+aiosqlite:///ailb.db")
 
 
 class Log(Table):
@@ -102,6 +110,7 @@ class Provider(OpenTable):
     local: bool | None = None
     when_env: Annotated[list[str], BeforeValidator(values.one_or_more)] = []
     stand_in: bool = False
+    free: bool = False
 
 
 class Target(Table):
@@ -116,14 +125,68 @@ class Model(Table):
     targets: list[Target] = Field(min_length=1)
 
 
+class Rated(Table):
+    """Dollars for a million tokens; `request` is dollars for each request."""
+
+    input: Dollars | None = None
+    output: Dollars | None = None
+    cache_read: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+    audio_input: Dollars | None = None
+    reasoning: Dollars | None = None
+    audio_output: Dollars | None = None
+    request: Dollars | None = None
+
+    @property
+    def rated(self) -> frozenset[str]:
+        return self.model_fields_set & Rated.model_fields.keys()
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if self.rated and (self.input is None or self.output is None):
+            raise ValueError("a price needs both input and output, if only as 0")
+        return self
+
+
+class Above(Rated):
+    tokens: Tokens
+    input: Dollars
+    output: Dollars
+
+
+class Price(Rated):
+    model: Text
+    provider: Text | None = None
+    free: bool = False
+    above: list[Above] = []
+    max_output: Tokens | None = None
+    context: Tokens | None = None
+
+    @model_validator(mode="after")
+    def _one_price(self) -> Self:
+        if self.free and (self.rated or self.above):
+            raise ValueError("what is free has no other price")
+        if self.above and not self.rated:
+            raise ValueError("above needs the price below it: input and output")
+        if not (self.free or self.rated or self.max_output or self.context):
+            raise ValueError("says nothing: it needs input and output, or free = true")
+        thresholds = [above.tokens for above in self.above]
+        if thresholds != sorted(set(thresholds)):
+            raise ValueError("above must go from fewer tokens to more")
+        return self
+
+
 class Config(Table):
     default_model: str = ""
     server: Server = Server()
     auth: Auth = Auth()
     log: Log = Log()
+    store: Store = Store()
     layer: list[Layer] = Field(min_length=1)
     provider: list[Provider] = Field(min_length=1)
     model: list[Model] = []
+    price: list[Price] = []
 
 
 def read(path: Path, environ: Mapping[str, str]) -> Config:

@@ -14,7 +14,7 @@ from ailb.models import nearest
 Loc = tuple[str | int, ...]
 """The way to a value: keys and list indices."""
 
-_TITLES: Final = {"layer": "use", "provider": "name", "model": "name"}
+_TITLES: Final = {"layer": "use", "provider": "name", "model": "name", "price": "model"}
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

@@ -83,6 +83,7 @@ def _variables(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[t
     yield "LOG_LEVEL", ("log", "level"), str.lower
     yield "DEFAULT_MODEL", ("default_model",), str
     yield "AILB_ADMIN_KEY", ("auth", "admin_key"), str
+    yield "DATABASE_URL", ("store", "url"), str
     for index, layer in _tables(raw, "layer"):
         if layer.get("use") == "routing":
             yield "ROUTING_STRATEGY", ("layer", index, "strategy"), str

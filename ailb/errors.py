@@ -70,9 +70,26 @@ class InvalidKey(Refusal):
     code = "invalid_api_key"
 
 
+class BudgetExceeded(Refusal):
+    """Not even the prompt fits into what a budget has left. Another target may be cheaper, or in another budget."""
+
+    status = 402
+    type = "insufficient_quota"
+    code = "budget_exceeded"
+
+    def __init__(self) -> None:
+        super().__init__("Budget exceeded. Request would exceed spending limit.", headers={"x-should-retry": "false"})
+
+
 class Forbidden(Refusal):
     status = 403
     type = "permission_error"
+
+
+class Unpriced(Forbidden):
+    """A budget applies, and nobody knows what the target costs."""
+
+    code = "price_unknown"
 
 
 class NotFound(Refusal):
@@ -95,6 +112,14 @@ class RequestTimeout(Refusal):
 
     status = 408
     type = "invalid_request_error"
+
+
+class Conflict(Refusal):
+    """It is in the way of something that is there or under way (RFC 9110, 15.5.10)."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "conflict"
 
 
 class BodyTooLarge(Refusal):

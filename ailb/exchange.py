@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from ailb.dialect import Event, Target
 from ailb.errors import Refusal
+from ailb.keys import Key
 from ailb.prompt import Prompt
 from ailb.usage import Usage
 
@@ -19,15 +20,20 @@ class Caller:
     """Who asks. Filled by the auth layer; until then nobody in particular."""
 
     user: str = "anonymous"
-    key_id: str | None = None
+    key: Key | None = None
+
+    @property
+    def key_id(self) -> str | None:
+        return self.key.id if self.key else None
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request to one target. Times are seconds since the exchange began."""
+    """One request to one target. Times are seconds since the exchange began. `number` counts from 1."""
 
     target: Target
     started: float
+    number: int = 1
     status: int | None = None
     first_event: float | None = None
     error: str | None = None
@@ -60,14 +66,14 @@ class Outcome:
 
 
 Settler = Callable[[Outcome], Awaitable[None] | None]
-AttemptHook = Callable[[Target], Awaitable[None] | None]
+AttemptHook = Callable[[Attempt], Awaitable[None] | None]
 
 
 class Exchange:
     """One request, open for exactly as long as its HTTP response.
 
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
-    `task` serves it, and is what a deadline cancels. `via` is the outgoing header that lets a gateway see its own requests come
+    `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it, and is what a deadline cancels. `via` is the outgoing header that lets a gateway see its own requests come
     back (RFC 9110, 7.6.3).
     """
 
@@ -75,6 +81,7 @@ class Exchange:
         "attempt_hooks",
         "attempts",
         "caller",
+        "cost",
         "headers",
         "id",
         "keep_events",
@@ -99,6 +106,7 @@ class Exchange:
         self.task: Task[Any] | None = None
         self.prompt = prompt
         self.caller = Caller()
+        self.cost: int | None = None
         self.started = perf_counter()
         self.attempts: list[Attempt] = []
         self.reply_headers: dict[str, str] = {}
@@ -117,7 +125,7 @@ class Exchange:
         self.settlers.append(settler)
 
     def on_attempt(self, hook: AttemptHook) -> None:
-        """`hook(target)` is called before each upstream attempt, when the target and the final prompt are known. It may raise a Refusal."""
+        """`hook(attempt)` is called before each upstream attempt, when the target and the final prompt are known. It may raise a Refusal."""
         self.attempt_hooks.append(hook)
 
 

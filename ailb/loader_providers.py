@@ -20,7 +20,7 @@ from ailb.stack import Provider
 HTTP: Final = "http"
 """The provider behind every kind that is a row."""
 
-_OF_ALL: Final = frozenset({"name", "kind", "models", "discover", "discover_seconds", "when_env", "stand_in"})
+_OF_ALL: Final = frozenset({"name", "kind", "models", "discover", "discover_seconds", "when_env", "stand_in", "free"})
 
 
 @dataclass(frozen=True, slots=True)

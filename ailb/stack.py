@@ -42,9 +42,9 @@ class Innermost:
         target = exchange.target
         if target is None:
             raise LookupError("no layer has picked a target: the onion needs a routing layer")
-        attempt = Attempt(target, exchange.elapsed)
+        attempt = Attempt(target, exchange.elapsed, len(exchange.attempts) + 1)
         for hook in exchange.attempt_hooks:
-            waiting = hook(target)
+            waiting = hook(attempt)
             if isawaitable(waiting):
                 await waiting
         exchange.attempts.append(attempt)

@@ -8,12 +8,25 @@ from typing import Any
 
 from ailb.clock import Clock
 from ailb.dialect import Target
-from ailb.errors import AllProvidersUnavailable, BadRequest, ConfigError, Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusal
+from ailb.errors import (
+    AllProvidersUnavailable,
+    BadRequest,
+    BudgetExceeded,
+    ConfigError,
+    Refusal,
+    Unpriced,
+    UpstreamBroken,
+    UpstreamFailure,
+    UpstreamRefusal,
+)
 from ailb.exchange import Exchange, Outcome, Reply
 from ailb.models import Models, nearest
 from ailb.stack import Next
 from middleware.breaker import Breaker
 from middleware.strategies import STRATEGIES
+
+UNFIT = (BadRequest, BudgetExceeded, Unpriced)
+"""What one target cannot take and another one might: its dialect has no word for it, or it is too dear."""
 
 
 class Routing:
@@ -47,7 +60,7 @@ class Routing:
             raise BadRequest("model is missing, and no default_model is configured", param="model")
         order = self._strategy(self._models.targets(wanted), self._load, self._dice)
         failures: list[UpstreamFailure] = []
-        unfit: BadRequest | None = None
+        unfit: Refusal | None = None
         passed_over: list[Target] = []
         for target in order:
             health = self._health(target)
@@ -60,8 +73,8 @@ class Routing:
                 failures.append(failure)
                 if not failure.retry_elsewhere:
                     break
-            except BadRequest as refusal:
-                unfit = refusal  # this target's dialect has no word for it; another's may
+            except UNFIT as refusal:
+                unfit = refusal
         raise unfit if unfit is not None and not failures else self._verdict(exchange, failures, passed_over)
 
     async def _ask(self, exchange: Exchange, call_next: Next, target: Target, health: "_Health") -> Reply:
@@ -73,7 +86,7 @@ class Routing:
         except UpstreamFailure as failure:
             visit.leave(_is_ill(failure))
             raise
-        except BadRequest:
+        except UNFIT:
             visit.leave(None)
             raise
 

@@ -25,7 +25,8 @@ TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT 
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
 SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing")
-KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL))})
+MONEY = ("money", "rates", "ledger", "keys")
+KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
 MOST_LINES = 300
 MOST_FUNCTION_LINES = 60
@@ -46,6 +47,21 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.admin.pages",
             "ailb.server",
             "ailb.engines",
+        }
+    ),
+    "sqlalchemy": frozenset(
+        {
+            "ailb.store.schema",
+            "ailb.store.database",
+            "ailb.store.writer",
+            "ailb.store.books",
+            "ailb.store.budgets",
+            "ailb.store.audit",
+            "ailb.store.keys",
+            "ailb.store.spend",
+            "ailb.store.replays",
+            "ailb.store.migrate",
+            "ailb.store.sweeper",
         }
     ),
     "hypercorn": frozenset({"ailb.server", "ailb.engines"}),

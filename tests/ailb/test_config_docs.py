@@ -12,12 +12,14 @@ from pydantic_core import PydanticUndefined
 from ailb import config
 from ailb.environment import overrides
 from ailb.plugins import installed, named
+from ailb.secret import Secret
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 HEADINGS: dict[str, type[BaseModel]] = {
     "## Top level": config.Config,
     "## `[server]`": config.Server,
     "## `[auth]`": config.Auth,
+    "## `[store]`": config.Store,
     "## `[log]`": config.Log,
     "## `[[layer]]`": config.Layer,
     "## `[[provider]]`": config.Provider,
@@ -25,7 +27,7 @@ HEADINGS: dict[str, type[BaseModel]] = {
     "## `[[model]]`": config.Model,
     "### `targets`": config.Target,
 }
-TABLES = {"server", "auth", "log", "layer", "provider", "model"}
+TABLES = {"server", "auth", "store", "log", "layer", "provider", "model"}
 """Keys of the top level with a heading of their own."""
 
 WORDS = {"the kind's", "the name", "the model's name", "none", "see below", "see meaning"}
@@ -41,6 +43,8 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 def default(field: Any) -> Any:
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, Secret):
+        return value.reveal()
     return value.model_dump() if isinstance(value, BaseModel) else value
 
 
@@ -62,7 +66,7 @@ def test_every_default_is_the_one_that_it_has(heading: str, table: type[BaseMode
 
 
 def test_every_variable_has_its_line() -> None:
-    names = ["HOST", "HTTP_PORT", "LOG_LEVEL", "DEFAULT_MODEL", "AILB_ADMIN_KEY", "ROUTING_STRATEGY", "OLLAMA_HOST"]
+    names = ["HOST", "HTTP_PORT", "LOG_LEVEL", "DEFAULT_MODEL", "AILB_ADMIN_KEY", "DATABASE_URL", "ROUTING_STRATEGY", "OLLAMA_HOST"]
     names += ["NAME_API_KEY", "NAME_BASE_URL", "NAME_MODELS"]
     raw = {"layer": [{"use": "routing"}], "provider": [{"name": "name"}, {"name": "ollama"}]}
     heard = {variable for variable, _ in overrides(raw, dict.fromkeys(names, "1")).values()}

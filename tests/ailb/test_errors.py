@@ -8,7 +8,9 @@ from ailb.errors import (
     AllProvidersUnavailable,
     BadRequest,
     BodyTooLarge,
+    BudgetExceeded,
     ConfigError,
+    Conflict,
     Forbidden,
     HeadersTooLarge,
     HttpVersion,
@@ -23,6 +25,7 @@ from ailb.errors import (
     Refusal,
     RequestTimeout,
     Unavailable,
+    Unpriced,
     UnsupportedMedia,
     UpstreamBroken,
     UpstreamFailure,
@@ -35,10 +38,12 @@ TREE: list[tuple[type[Refusal], int, str, str | None]] = [
     (BadRequest, 400, "invalid_request_error", None),
     (InvalidKey, 401, "authentication_error", "invalid_api_key"),
     (Forbidden, 403, "permission_error", None),
+    (Unpriced, 403, "permission_error", "price_unknown"),
     (NotFound, 404, "not_found_error", None),
     (ModelNotFound, 404, "not_found_error", "model_not_found"),
     (MethodNotAllowed, 405, "invalid_request_error", None),
     (RequestTimeout, 408, "invalid_request_error", None),
+    (Conflict, 409, "invalid_request_error", "conflict"),
     (BodyTooLarge, 413, "invalid_request_error", "request_too_large"),
     (UnsupportedMedia, 415, "invalid_request_error", None),
     (Misdirected, 421, "invalid_request_error", None),
@@ -52,7 +57,7 @@ TREE: list[tuple[type[Refusal], int, str, str | None]] = [
     (HttpVersion, 505, "invalid_request_error", None),
     (LoopDetected, 508, "invalid_request_error", None),
 ]
-ELSEWHERE = {Refusal, UpstreamFailure, UpstreamRefusal, AllProvidersUnavailable}
+ELSEWHERE = {Refusal, UpstreamFailure, UpstreamRefusal, AllProvidersUnavailable, BudgetExceeded}
 
 
 @pytest.mark.parametrize(("kind", "status", "type", "code"), TREE)
@@ -65,6 +70,13 @@ def test_every_refusal_says_its_status_type_and_code(kind: type[Refusal], status
 def test_the_table_has_every_refusal() -> None:
     there = {kind for kind in vars(errors).values() if isclass(kind) and issubclass(kind, Refusal)}
     assert there - ELSEWHERE == {row[0] for row in TREE}
+
+
+def test_a_budget_that_is_exceeded_says_so_in_one_way_and_asks_not_to_be_tried_again() -> None:
+    refusal = BudgetExceeded()
+    said = (refusal.status, refusal.type, refusal.code, refusal.headers)
+    assert (402, "insufficient_quota", "budget_exceeded", {"x-should-retry": "false"}) == said
+    assert "Budget exceeded. Request would exceed spending limit." == refusal.body()["detail"]
 
 
 def test_param_code_and_headers_of_one_refusal_are_not_those_of_the_next() -> None:

@@ -3,6 +3,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ailb.dialect import Target
 from ailb.exchange import Attempt, Exchange, Outcome
+from ailb.keys import Key
 from ailb.metrics import BUCKETS_MS, MOST_SERIES, Histogram, Metrics
 from ailb.testing import ask
 from ailb.usage import Usage
@@ -12,7 +13,7 @@ OPENAI = Target("openai", "gpt-4o")
 
 def served(target: Target | None = OPENAI, *statuses: int) -> Exchange:
     exchange = ask(headers={"authorization": "Bearer sk-canary-canary"}, user="canary")
-    exchange.caller.user, exchange.caller.key_id = "canary", "key-canary"
+    exchange.caller.user, exchange.caller.key = "canary", Key("key-canary", "canary")
     exchange.target = target
     exchange.attempts = [Attempt(target, 0.0, status=status) for status in statuses if target]
     return exchange

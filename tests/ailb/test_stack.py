@@ -2,7 +2,7 @@ import pytest
 
 from ailb.dialect import Target
 from ailb.errors import BadRequest, UpstreamRefusal, UpstreamSilent
-from ailb.exchange import Exchange, Reply
+from ailb.exchange import Attempt, Exchange, Reply
 from ailb.stack import Innermost, Next, stack
 from ailb.testing import TARGET, answers, ask, run
 
@@ -75,27 +75,27 @@ async def test_a_failed_attempt_is_on_record(failure: UpstreamRefusal | Upstream
 
 
 async def test_hooks_are_asked_before_every_attempt_and_may_wait() -> None:
-    seen: list[tuple[str, Target]] = []
+    seen: list[tuple[str, Target, int]] = []
     exchange = ask()
     exchange.target = TARGET
 
-    async def waits(target: Target) -> None:
-        seen.append(("waits", target))
+    async def waits(attempt: Attempt) -> None:
+        seen.append(("waits", attempt.target, attempt.number))
 
-    exchange.on_attempt(lambda target: seen.append(("plain", target)))
+    exchange.on_attempt(lambda attempt: seen.append(("plain", attempt.target, attempt.number)))
     exchange.on_attempt(waits)
     innermost = Innermost({"fake": Answering(UpstreamSilent("x"))})
     with pytest.raises(UpstreamSilent):
         await innermost(exchange)
     await innermost(exchange)
-    assert [("plain", TARGET), ("waits", TARGET)] * 2 == seen
+    assert [("plain", TARGET, 1), ("waits", TARGET, 1), ("plain", TARGET, 2), ("waits", TARGET, 2)] == seen
 
 
 async def test_a_hook_that_refuses_prevents_the_attempt() -> None:
     exchange = ask()
     exchange.target = TARGET
 
-    def refuse(target: Target) -> None:
+    def refuse(attempt: Attempt) -> None:
         raise BadRequest("too dear")
 
     exchange.on_attempt(refuse)

@@ -5,6 +5,7 @@ from structlog.testing import capture_logs
 
 from ailb.errors import BadRequest
 from ailb.exchange import Exchange, Outcome
+from ailb.keys import Key
 from ailb.testing import answers, ask, refuses, run
 from ailb.usage import Usage
 from middleware.access import Access
@@ -31,7 +32,7 @@ async def line_of(exchange: Exchange, innermost: Any) -> tuple[dict[str, Any], C
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_request_is_one_line_and_one_count(stream: bool) -> None:
     exchange = ask(stream=stream, model="asked")
-    exchange.caller.user, exchange.caller.key_id = "ann", "key-1"
+    exchange.caller.user, exchange.caller.key = "ann", Key("key-1", "ann")
     exchange.notes["resent"] = True
     line, meter = await line_of(exchange, answers("Hi", usage=Usage(7, 5, 2)))
     assert {

@@ -1,0 +1,21 @@
+"""`ailb serve`: runs the gateway."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import Final
+
+from ailb.commands import takes_config
+
+HELP: Final = "run the gateway"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    takes_config(parser)
+
+
+def run(options: Namespace, environ: Mapping[str, str]) -> int:
+    """Raises ConfigError, and OSError where the port cannot be had."""
+    from ailb.server import serve
+
+    serve(options.config, environ)
+    return 0

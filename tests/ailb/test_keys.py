@@ -1,0 +1,23 @@
+import pytest
+
+from ailb.keys import Key
+
+
+@pytest.mark.parametrize(
+    ("allowed", "model", "may"),
+    [
+        (None, "gpt-4", True),
+        ((), "gpt-4", False),
+        (("gpt-4",), "gpt-4", True),
+        (("gpt-4",), "gpt-4o", False),
+        (("gpt-*", "claude-3-opus"), "gpt-4o", True),
+        (("gpt-*", "claude-3-opus"), "claude-3-haiku", False),
+    ],
+)
+def test_a_list_of_models_may_have_patterns(allowed: tuple[str, ...] | None, model: str, may: bool) -> None:
+    assert may is Key("key-1", "ann", allowed_models=allowed).allows_model(model)
+
+
+@pytest.mark.parametrize(("allowed", "may"), [(None, True), ((), False), (("docs",), True), (("d*",), False)])
+def test_a_list_of_collections_has_names_only(allowed: tuple[str, ...] | None, may: bool) -> None:
+    assert may is Key("key-1", "ann", allowed_collections=allowed).allows_collection("docs")
