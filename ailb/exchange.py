@@ -73,8 +73,8 @@ class Exchange:
     """One request, open for exactly as long as its HTTP response.
 
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
-    `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it, and is what a deadline cancels. `via` is the outgoing header that lets a gateway see its own requests come
-    back (RFC 9110, 7.6.3).
+    `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it, and is what a deadline cancels.
+    `via` is the outgoing header that lets a gateway see its own requests come back (RFC 9110, 7.6.3).
     """
 
     __slots__ = (
@@ -125,7 +125,7 @@ class Exchange:
         self.settlers.append(settler)
 
     def on_attempt(self, hook: AttemptHook) -> None:
-        """`hook(attempt)` is called before each upstream attempt, when the target and the final prompt are known. It may raise a Refusal."""
+        """`hook(attempt)` is called before each attempt, when the target and the final prompt are known. It may raise a Refusal."""
         self.attempt_hooks.append(hook)
 
 
