@@ -1,0 +1,96 @@
+"""Several processes behind one listening socket: forked before anything runs, watched, and ended together.
+
+A worker that dies young has something wrong with it that the next one would have too: then all are ended, so that nobody stands half
+alive behind an open port. One that had lived a while is replaced.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import structlog
+
+LOG = structlog.get_logger("ailb.workers")
+YOUNG_SECONDS: Final = 10.0
+TOLD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def supervise(number: int, run: Callable[[], int]) -> int:
+    """Runs `run` in `number` processes until they are told to end by SIGTERM or SIGINT. Returns the exit status: 0, or 1 when one failed.
+
+    SIGHUP is passed on too. Nothing may have been started before that a fork does not survive: no thread, no event loop.
+    """
+    crew = _Crew(run)
+    with crew.listening():
+        for _ in range(number):
+            crew.hire()
+        return crew.watch()
+
+
+class _Crew:
+    def __init__(self, run: Callable[[], int]) -> None:
+        self._run = run
+        self._born: dict[int, float] = {}
+        self._ending = False
+        self._failed = False
+
+    def hire(self) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._work()
+        self._born[pid] = time.monotonic()
+
+    def watch(self) -> int:
+        """Until the last worker is gone."""
+        while self._born:
+            pid, status = os.wait()
+            born = self._born.pop(pid, None)
+            if born is not None and not self._ending:
+                self._replace(pid, os.waitstatus_to_exitcode(status), time.monotonic() - born)
+            elif status != 0:
+                self._failed = True
+        return int(self._failed)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Passes signals on to the workers."""
+        before = {number: signal.signal(number, self._pass_on) for number in TOLD}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _work(self) -> None:
+        for number in TOLD:
+            signal.signal(number, signal.SIG_DFL)
+        status = 1
+        try:
+            status = self._run()
+        except KeyboardInterrupt:
+            status = 0
+        # A child must never return into its parent's code.
+        except BaseException:
+            LOG.exception("worker failed")
+        finally:
+            os._exit(status)
+
+    def _replace(self, pid: int, status: int, lived: float) -> None:
+        LOG.error("a worker ended", pid=pid, status=status)
+        if lived >= YOUNG_SECONDS:
+            self.hire()
+            return
+        self._failed = True
+        self._tell(signal.SIGTERM)
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        self._tell(signal.Signals(number))
+
+    def _tell(self, number: signal.Signals) -> None:
+        self._ending = self._ending or number != signal.SIGHUP
+        for pid in list(self._born):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)

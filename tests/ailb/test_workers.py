@@ -1,0 +1,70 @@
+"""Real forks of a small process of its own: pytest's has threads, which a fork would not survive."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys, time
+from ailb import workers
+
+def run():
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    sys.stdout.write(f"{os.getpid()}\\n"); sys.stdout.flush()
+    {body}
+    return 0
+
+sys.exit(workers.supervise(2, run))
+"""
+WAITS = "[time.sleep(60) for _ in range(9)]"
+
+
+def started(body: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("{body}", body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def pids(process: "subprocess.Popen[str]") -> list[int]:
+    assert process.stdout is not None
+    return [int(process.stdout.readline()) for _ in range(2)]
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)  # Nobody tells a stranger that a process ended.
+    return False
+
+
+def test_all_end_when_told() -> None:
+    with started(WAITS) as process:
+        workers = pids(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert len({*workers, process.pid}) == 3
+    assert all(map(gone, workers))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_one_that_dies_young_takes_all_with_it(how: signal.Signals) -> None:
+    with started(WAITS) as process:
+        first, second = pids(process)
+        os.kill(first, how)
+        assert process.wait(20) == 1
+    assert gone(second)
+
+
+def test_one_that_cannot_begin_is_a_failure_of_all() -> None:
+    with started("raise ValueError('no store')") as process:
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        assert "no store" in process.stderr.read() + (process.stdout.read() if process.stdout else "")
