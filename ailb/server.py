@@ -1,12 +1,13 @@
 """Serving: sockets, signals and the end. Hypercorn by default, uvicorn by choice; the app is the same."""
 
 import asyncio
+import gc
 import resource
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -22,6 +23,10 @@ from ailb.meter import Meter
 from ailb.metrics import Metrics
 
 LOG = structlog.get_logger("ailb.server")
+COLLECT_AFTER: Final = (10_000, 20, 20)
+"""When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. A request makes
+hardly any cycle, so there is little to find, and the default of 700 allocations looks several times per request under load.
+"""
 
 
 def serve(path: Path, environ: Mapping[str, str]) -> None:
@@ -40,6 +45,7 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
     _raise_file_limit()
     _greet(snapshot)
     serving, run = engine(asgi, config.server)
+    _spare_the_collector()
     run(_run(gateway, serving))
 
 
@@ -82,6 +88,15 @@ def _raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _spare_the_collector() -> None:
+    """What is there by now, every module's functions and classes, stays to the end. Looking through all of it again and again for cycles
+    took a tenth of the time that a request costs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _greet(snapshot: Snapshot) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -114,3 +115,14 @@ def test_the_greeting_warns_of_local_mode(key: str | None, events: list[str], li
     server._greet(shot.__class__(shot.config.model_copy(update={"auth": auth}), [], {}, shot.models, shot.call, "1"))
     assert events == [line["event"].split(":")[0] for line in lines][: len(events)]
     assert "admin-key" not in str(lines)
+
+
+def test_the_collector_leaves_alone_what_was_there_at_the_start() -> None:
+    before = gc.get_threshold()
+    try:
+        server._spare_the_collector()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold() == server.COLLECT_AFTER
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
