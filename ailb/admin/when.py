@@ -46,7 +46,8 @@ def span(period: str, start: str, end: str, now: int) -> tuple[str, int, int]:
     if not start and not end:
         if period == "custom":
             raise BadRequest("a custom period needs start_date or end_date", param="start_date")
-        return period or "monthly", *(_micros(day) for day in _running(period or "monthly", today))
+        first, last = map(_micros, _running(period or "monthly", today))
+        return period or "monthly", first, last
     first = moment(start, "start_date") if start else 0
     last = moment(end, "end_date", end=True) if end else _micros(today + timedelta(days=1))
     if first > last:
