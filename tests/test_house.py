@@ -24,8 +24,8 @@ SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROO
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
-SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing")
-MONEY = ("money", "rates", "ledger", "keys")
+SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing", "testing_replays")
+MONEY = ("money", "rates", "ledger", "keys", "replays")
 KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
 MOST_LINES = 300
@@ -71,7 +71,10 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
 }
 """Which modules may import a third party that is not for everybody. Whatever is not in here may be imported nowhere."""
 
-LAYERS = {"middleware.routing": frozenset({"middleware.strategies", "middleware.breaker"})}
+LAYERS = {
+    "middleware.routing": frozenset({"middleware.strategies", "middleware.breaker"}),
+    "middleware.idempotency": frozenset({"middleware.idempotency_answer"}),
+}
 """The layers that are made of more than one file."""
 
 FAMILIES = ("anthropic", "ollama", "openai", "transport")
