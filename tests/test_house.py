@@ -20,12 +20,17 @@ from ailb.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("ailb", "middleware", "providers")
-SOURCES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+SCRIPTS = ROOT / "ailb/store/migrations"
+"""Alembic's, which runs them; the test is that they make the schema."""
+
+SOURCES = sorted(
+    path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py") if not path.is_relative_to(SCRIPTS)
+)
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
 SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing", "testing_replays")
-MONEY = ("money", "rates", "ledger", "keys", "replays")
+MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays")
 KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
 MOST_LINES = 300
@@ -33,6 +38,8 @@ MOST_FUNCTION_LINES = 60
 
 THIRD_PARTIES: dict[str, frozenset[str]] = {
     "aiohttp": frozenset({"providers.transport", "providers.transport_client", "providers.transport_stream"}),
+    "genai_prices": frozenset({"ailb.prices_listed"}),
+    "toktok": frozenset({"ailb.tokenizer"}),
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
     "prometheus_client": frozenset({"ailb.metrics"}),
     "pydantic": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
@@ -64,6 +71,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.sweeper",
         }
     ),
+    "alembic": frozenset({"ailb.store.migrate"}),
     "hypercorn": frozenset({"ailb.server", "ailb.engines"}),
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),

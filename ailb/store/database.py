@@ -1,0 +1,187 @@
+"""The database: connections that read, and one writer that writes. SQLite in a file for one process, PostgreSQL for several."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import URL, Connection, Executable, NullPool, event, make_url
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ailb.clock import Clock
+from ailb.errors import ConfigError, Unavailable
+from ailb.secret import Secret
+from ailb.store.migrate import migrate
+from ailb.store.writer import Writer, down, is_down, one_by_one
+
+T = TypeVar("T")
+WAIT_MS: Final = 800
+"""The longest that the database may take for one statement, or to give a lock."""
+
+READ_SECONDS: Final = 2.0
+"""The last resort, for a server that does not even keep its own limits."""
+
+READERS: Final = 4
+_PRAGMAS: Final = (f"busy_timeout={WAIT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864")
+
+
+class Database:
+    """Open between `async with` and its end; usable once `prepare` has found or made the tables.
+
+    Methods raise Unavailable where the database is down or takes too long. None of them hangs.
+    """
+
+    def __init__(self, url: Secret, clock: Clock) -> None:
+        self.url = checked(url)
+        self._clock = clock
+        self._reads = _engine(self.url, writes=False)
+        self._writes = _engine(self.url, writes=True)
+        self.writer = Writer(self._writes)
+        self.ready = False
+        """Whether the tables are there."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def file(self) -> Path | None:
+        """Where SQLite keeps it; None for a server."""
+        return Path(self.url.database or "") if self.is_sqlite else None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the tables are there and the last transaction went through."""
+        return self.ready and not self.writer.failing
+
+    async def __aenter__(self) -> Self:
+        self.writer.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Writes what still waits."""
+        await self.writer.stop()
+        self.ready = False
+        await self._reads.dispose()
+        await self._writes.dispose()
+
+    async def prepare(self) -> None:
+        """Makes the tables, or brings them up to date. Raises ConfigError for tables of a newer version."""
+        with _outages():
+            await migrate(self._writes)
+        self.ready = True
+
+    async def read(self, statement: Executable) -> list[RowMapping]:
+        """All rows, as of what was committed before."""
+        self.check()
+        task = asyncio.ensure_future(self._read(statement))  # of its own: a cancelled caller must not leave a statement behind
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await asyncio.shield(task)
+        except TimeoutError as error:
+            task.cancel()
+            raise down(error) from error
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `work` returns, once it is committed. What it raises is raised, and of what it wrote nothing is kept.
+
+        `work` runs in the writer's task, within a transaction that it shares with others: it must not wait for anything but the
+        connection. A caller that is cancelled stops waiting; the work is done all the same.
+        """
+        self.check()
+        result: T = await asyncio.shield(self.writer.put(one_by_one, work))
+        return result
+
+    async def stream(self, statement: Executable) -> AsyncIterator[RowMapping]:
+        """Row by row, for what is too much for the memory."""
+        self.check()
+        async with AsyncExitStack() as open:
+            with _outages():
+                connection = await open.enter_async_context(self._reads.connect())
+                if not self.is_sqlite:  # its cursors live in transactions only
+                    await connection.execution_options(isolation_level="READ COMMITTED")
+                result = await open.enter_async_context(connection.stream(statement))
+                async for row in result.mappings():
+                    yield row
+
+    def check(self) -> None:
+        """Raises Unavailable as long as there are no tables."""
+        if not self.ready:
+            raise Unavailable("the store is not ready", headers={"retry-after": "1"})
+
+    def micros(self) -> int:
+        """Now, in microseconds since 1970."""
+        return int(self._clock.unix() * 1_000_000)
+
+    async def _read(self, statement: Executable) -> list[RowMapping]:
+        with _outages():
+            async with self._reads.connect() as connection:
+                return list((await connection.execute(statement)).mappings())
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Outages as Unavailable, all else as it is."""
+    try:
+        yield
+    # Drivers raise what they like when a server goes away: which of it is an outage, `is_down` knows.
+    except Exception as error:
+        if is_down(error):
+            raise down(error) from error
+        raise
+
+
+def checked(url: Secret) -> URL:
+    """Raises ConfigError for what is none of the two databases."""
+    where = "[store].url"
+    try:
+        made = make_url(url.reveal())
+    except ArgumentError:
+        raise ConfigError(where, "is no database URL, such as sqlite+aiosqlite:///ailb.db") from None
+    if made.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+        raise ConfigError(where, "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
+    if made.drivername == "sqlite+aiosqlite" and made.database in (None, "", ":memory:"):
+        raise ConfigError(where, "must name a file: sqlite+aiosqlite:///ailb.db")
+    return made
+
+
+def _engine(url: URL, *, writes: bool) -> AsyncEngine:
+    options: dict[str, Any] = {"hide_parameters": True}
+    if writes:
+        options["poolclass"] = NullPool  # the writer keeps its connection
+    else:
+        options |= {"pool_size": READERS, "max_overflow": 0, "pool_timeout": 1.0, "pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
+    if url.get_backend_name() != "sqlite":
+        limits = {name: str(WAIT_MS) for name in ("statement_timeout", "lock_timeout")}
+        limits |= {"idle_in_transaction_session_timeout": "5000" if writes else "0", "application_name": "ailb"}
+        options["connect_args"] = {"timeout": 1.0, "command_timeout": 1.0, "server_settings": limits}
+        return create_async_engine(url, **options)
+    engine = create_async_engine(url, **options)
+    event.listen(engine.sync_engine, "connect", _write_pragmas if writes else _read_pragmas)
+    if writes:
+        event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _write_pragmas(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin` does
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _read_pragmas(connection: Any, record: object) -> None:
+    _write_pragmas(connection, record)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """A transaction that begins with reading cannot wait for the lock any more when it comes to writing."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

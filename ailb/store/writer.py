@@ -1,0 +1,190 @@
+"""The one writer: a task that takes all that waits to be written and commits it together.
+
+Durability costs one commit a batch, not one a request, and whoever waits can be cancelled at any time without leaving a transaction open:
+the statements run in the writer's task, never in a caller's.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ailb.errors import Unavailable
+
+LOG = structlog.get_logger("ailb.store")
+RETRY_SECONDS: Final = 0.25
+FLUSH_SECONDS: Final = 5.0
+"""How long the end waits for what is still to be written."""
+
+Batch = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Any]]]
+"""Writes items that came one after another, in their order; gives an answer for each. An answer that is an exception is raised to whoever
+waits for it, and everything else is written all the same."""
+
+
+def is_down(error: BaseException) -> bool:
+    """Whether the database could not do its work, as opposed to being told something wrong."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or not isinstance(error, IntegrityError | DataError | ProgrammingError)
+    return isinstance(error, PoolTimeout | OSError | TimeoutError)
+
+
+def down(error: BaseException) -> Unavailable:
+    """What the client is told; what it was is in the log."""
+    LOG.warning("store failed", problem=told(error))
+    return Unavailable("the store is not available", headers={"retry-after": "1"})
+
+
+def told(error: BaseException) -> str:
+    """The driver's own words, in a line, without statement and parameters."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return f"{type(cause).__name__}: {cause}".split("\n")[0][:300]
+
+
+@dataclass(slots=True)
+class _Job:
+    batch: Batch
+    item: Any
+    keep: bool
+    future: asyncio.Future[Any]
+
+    def answer(self, answer: Any) -> None:
+        if self.future.done():
+            return
+        if isinstance(answer, Exception):
+            self.future.set_exception(answer)
+            self.future.exception()  # nobody may be waiting any more, and that is no bug
+        else:
+            self.future.set_result(answer)
+
+
+class Writer:
+    """Owns the only connection that writes, between `start` and `stop`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
+        self._waiting: list[_Job] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self.failing = False
+        """Whether the last transaction failed."""
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """After what waits was written, or could not be within `FLUSH_SECONDS`."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.wait((self._task,), timeout=FLUSH_SECONDS)
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        if self._waiting:
+            LOG.error("not written", left=len(self._waiting))
+        for job in self._waiting:
+            job.answer(Unavailable("the store is closed"))
+        await self._disconnect()
+
+    def put(self, batch: Batch, item: Any, *, keep: bool = False) -> asyncio.Future[Any]:
+        """The answer of `batch` for `item`, once it is committed. `keep`: tried again until the database takes it; else Unavailable."""
+        future = asyncio.get_running_loop().create_future()
+        job = _Job(batch, item, keep, future)
+        if self._stopping and (self._task is None or self._task.done()):
+            job.answer(Unavailable("the store is closed"))
+            return future
+        self._waiting.append(job)
+        self._wake.set()
+        return future
+
+    async def _run(self) -> None:
+        while self._waiting or not self._stopping:
+            await self._wait()
+            jobs = [job for job in self._waiting if job.keep or not job.future.cancelled()]
+            self._waiting = []
+            kept = await self._write(jobs) if jobs else []
+            self._waiting = kept + self._waiting
+            if self._stopping and kept:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _wait(self) -> None:
+        """Until there is something new, or it is time to try again."""
+        if self._stopping:
+            return
+        try:
+            async with asyncio.timeout(RETRY_SECONDS if self._waiting else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _write(self, jobs: list[_Job]) -> list[_Job]:
+        """In one transaction. Gives back what is to be tried again."""
+        try:
+            answers = await self._transaction(jobs)
+        # Whatever it was, everybody who waits must hear of it, and the writer must live: it is the only one.
+        except Exception as error:  # noqa: BLE001 - see above
+            return await self._failed(jobs, error)
+        self.failing = False
+        for job, answer in zip(jobs, answers, strict=True):
+            job.answer(answer)
+        return []
+
+    async def _failed(self, jobs: list[_Job], error: Exception) -> list[_Job]:
+        await self._disconnect()
+        if is_down(error):
+            self.failing = True
+            refusal = down(error)
+            for job in jobs:
+                if not job.keep:
+                    job.answer(refusal)
+            return [job for job in jobs if job.keep]
+        if len(jobs) > 1:  # one of them is the culprit; the others are written
+            return [kept for job in jobs for kept in await self._write([job])]
+        LOG.error("refused by the store", problem=told(error), exc_info=error)
+        jobs[0].answer(error)
+        return []
+
+    async def _transaction(self, jobs: list[_Job]) -> list[Any]:
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        answers: list[Any] = []
+        async with self._connection.begin():
+            for batch, run in groupby(jobs, key=lambda job: job.batch):
+                answers.extend(await batch(self._connection, [job.item for job in run]))
+        return answers
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close()
+            # It failed before, or the server is gone: all the same, it is not used again.
+            except Exception as error:  # noqa: BLE001 - see above
+                LOG.debug("not closed", problem=told(error))
+
+
+async def one_by_one(connection: AsyncConnection, works: Sequence[Callable[[AsyncConnection], Awaitable[Any]]]) -> list[Any]:
+    """A Batch of functions, each in a savepoint of its own."""
+    answers: list[Any] = []
+    for work in works:
+        try:
+            async with connection.begin_nested():
+                answers.append(await work(connection))
+        # What a caller's function raises is the caller's; the others in this transaction have nothing to do with it.
+        except Exception as error:
+            if is_down(error):
+                raise
+            answers.append(error)
+    return answers

@@ -1,0 +1,112 @@
+"""A database for each test: SQLite in a file, and PostgreSQL.
+
+PostgreSQL is the server that `AILB_TEST_POSTGRES` names (`postgresql+asyncpg://user@host:port/`), or a cluster of its own for the run, from
+the binaries that Debian's package installs. Where there is neither, those tests are skipped.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from ailb.secret import Secret
+from ailb.store.database import Database
+from tests.ailb.store.clocks import SetClock
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The server's URL, with an empty path."""
+    if named := os.environ.get("AILB_TEST_POSTGRES"):
+        yield named
+        return
+    if not BINARIES:
+        pytest.skip("no PostgreSQL: install Debian's package postgresql, or name a server in AILB_TEST_POSTGRES")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, _cluster(Path(folder), port):
+        yield f"postgresql+asyncpg://postgres@127.0.0.1:{port}/"
+
+
+@contextmanager
+def _cluster(folder: Path, port: int) -> Iterator[None]:
+    """PostgreSQL, from nothing to gone. It does not run as root."""
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        if shutil.which("runuser") is None:
+            pytest.skip("no PostgreSQL: it does not run as root, and there is no runuser")
+        as_user = ["runuser", "-u", "postgres", "--"]
+        shutil.chown(folder, "postgres")
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*as_user, str(BINARIES[0] / program), "-D", str(folder / "data"), *arguments]
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=200"
+    run("initdb", "-A", "trust", "-U", "postgres", "-N")
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield
+    finally:
+        run("pg_ctl", "-m", "immediate", "stop")
+
+
+@asynccontextmanager
+async def _fresh(server: str) -> AsyncIterator[Secret]:
+    """A database of its own on the server."""
+    name = f"test_{token_hex(6)}"
+    admin = create_async_engine(make_url(server).set(database="postgres"), isolation_level="AUTOCOMMIT")
+    async with admin.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} STRATEGY file_copy"))
+    try:
+        yield Secret(make_url(server).set(database=name).render_as_string(hide_password=False))
+    finally:
+        async with admin.connect() as connection:
+            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        await admin.dispose()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> Secret:
+    return Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db")
+
+
+@pytest.fixture
+async def postgres_url(postgres: str) -> AsyncIterator[Secret]:
+    async with _fresh(postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Secret]:
+    """Of a database in which there is nothing yet."""
+    if request.param == "sqlite":
+        yield Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db")
+        return
+    async with _fresh(request.getfixturevalue("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(url: Secret, clock: SetClock) -> AsyncIterator[Database]:
+    """With all tables, empty."""
+    async with Database(url, clock) as database:
+        await database.prepare()
+        yield database

@@ -1,0 +1,56 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import CheckConstraint, Connection, inspect, text
+
+from ailb.errors import ConfigError
+from ailb.secret import Secret
+from ailb.store import migrate
+from ailb.store.database import Database
+from ailb.store.schema import METADATA
+from tests.ailb.store.clocks import SetClock
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_server_default": True}), METADATA))
+
+
+def checks(connection: Connection) -> dict[str, set[str | None]]:
+    """Alembic does not compare the CHECKs."""
+    found = inspect(connection)
+    return {name: {check["name"] for check in found.get_check_constraints(name)} for name in METADATA.tables}
+
+
+async def test_the_migrations_make_exactly_the_schema(database: Database) -> None:
+    made = {
+        name: {str(check.name) for check in table.constraints if isinstance(check, CheckConstraint)}
+        for name, table in METADATA.tables.items()
+    }
+    async with database._writes.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        assert await connection.run_sync(checks) == made
+
+
+async def test_two_that_start_at_once_make_them_once(url: Secret, clock: SetClock) -> None:
+    databases = [Database(url, clock) for _ in range(4)]
+    await asyncio.gather(*(database.prepare() for database in databases))
+    assert all(database.ready for database in databases)
+    for database in databases:
+        async with database:
+            pass
+
+
+async def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:
+    async with database._writes.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigError, match="newer version"):
+        await database.prepare()
+
+
+def test_the_head_is_the_newest_revision() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    assert scripts.get_current_head() == migrate.HEAD
