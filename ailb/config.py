@@ -139,7 +139,7 @@ class Rated(Table):
     request: Dollars | None = None
 
     @property
-    def rated(self) -> frozenset[str]:
+    def rated(self) -> set[str]:
         return self.model_fields_set & Rated.model_fields.keys()
 
     @model_validator(mode="after")

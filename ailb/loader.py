@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from ailb.clock import Clock
 from ailb.config import Config, read
 from ailb.config import Layer as LayerTable
 from ailb.config_errors import quoted, unknown
@@ -22,8 +23,12 @@ from ailb.loader_providers import sources
 from ailb.models import Models
 from ailb.options import Services, construct
 from ailb.plugins import Plugins, installed, named
+from ailb.prices import PriceList
+from ailb.rates import Prices
 from ailb.secret import scrub
 from ailb.stack import Innermost, Layer, Next, Provider, stack
+from ailb.tokenizer import Tokenizer
+from ailb.tokens import Counter
 
 ORDER: Final = ("access", "auth", "ratelimit", "budget", "memory", "rag", "routing")
 """Outermost first. Money is held before the prompt grows, and the target is picked last, when all is known."""
@@ -46,7 +51,7 @@ class Snapshot:
 
 
 def load(path: Path, environ: Mapping[str, str], services: Services) -> Snapshot:
-    """Raises ConfigError, which shows no secret. `services` are what layers may ask for by type, besides Models and Identity."""
+    """Raises ConfigError, which shows no secret. `services` are what layers may ask for by type, besides those that `build` makes."""
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # a user's own layers lie beside the config
@@ -64,7 +69,8 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     found = sources(config.provider, plugins, environ)
     served = models(config.model, config.default_model, found)
     identity = Identity(config.auth.admin_key, config.auth.required, tuple(map(ip_network, config.server.trusted_proxies)))
-    everything: Services = {**services, Models: served, Identity: identity}
+    prices = PriceList(config.price, config.provider, services.get(Clock) or Clock())
+    everything: Services = {**services, Models: served, Identity: identity, Prices: prices, Counter: Tokenizer()}
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
     providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}
     off = {name: source.off for name, source in found.items() if source.off}

@@ -54,6 +54,11 @@ class Rates:
             if getattr(self, name) == LIKE:
                 object.__setattr__(self, name, getattr(self, like))
 
+    @staticmethod
+    def flat(rates: Mapping[str, int]) -> "Rates":
+        """From rates by name; without tiers."""
+        return Rates(**rates)  # type: ignore[arg-type]
+
     def at(self, input: int) -> "Rates":
         """The rates for a request with so many input tokens."""
         found = self
@@ -98,7 +103,7 @@ class Rates:
             return -(-rate * numerator // denominator)
 
         tiers = tuple((threshold, rates.times(numerator, denominator)) for threshold, rates in self.tiers)
-        return replace(_flat({name: part(getattr(self, name)) for name in _NAMES}), tiers=tiers)
+        return replace(Rates.flat({name: part(getattr(self, name)) for name in _NAMES}), tiers=tiers)
 
     def json(self) -> str:
         """For a row of the ledger; `of_json` gives equal rates back. Rates that are like another one are left out."""
@@ -156,11 +161,7 @@ def _rates(plain: Any) -> Rates:
     tiers = tuple((int(threshold), _rates(rates)) for threshold, rates in plain.pop("tiers", ()))
     if not all(type(rate) is int and rate >= 0 for rate in plain.values()):
         raise ValueError("a rate is no amount")
-    return replace(_flat(plain), tiers=tiers)
-
-
-def _flat(rates: Mapping[str, int]) -> Rates:
-    return Rates(**rates)  # type: ignore[arg-type]  # whoever calls has taken the tiers out
+    return replace(Rates.flat(plain), tiers=tiers)
 
 
 def _up(nanos_times_per: int) -> int:

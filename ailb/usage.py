@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-MOST = 1 << 40
-"""No answer has more tokens than this; a larger number is an upstream's mistake."""
+MOST = 1 << 27
+"""No request has more tokens than this, 134 million; a larger number is an upstream's mistake. The largest model takes 10 million."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -23,6 +23,11 @@ def count(value: object) -> int:
 def _inner(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = usage.get(name)
     return value if type(value) is dict else NOTHING
+
+
+def _either(usage: Mapping[str, Any], name: str, other: str) -> int:
+    value = usage.get(name)
+    return count(usage.get(other) if value is None else value)
 
 
 @dataclass(slots=True)
@@ -58,16 +63,21 @@ class Usage:
 
     @classmethod
     def of_chat(cls, usage: Mapping[str, Any]) -> "Usage":
-        """From the `usage` object of OpenAI's chat completions, embeddings or responses; also DeepSeek's and Mistral's variants."""
+        """From the `usage` object of OpenAI's chat completions, embeddings or responses; also DeepSeek's, Mistral's and Perplexity's.
+
+        Perplexity's deep research leaves its reasoning out of `completion_tokens` and what it read out of `prompt_tokens`, and bills both.
+        """
         given: Mapping[str, Any] = _inner(usage, "prompt_tokens_details") or _inner(usage, "input_tokens_details")
         made = _inner(usage, "completion_tokens_details") or _inner(usage, "output_tokens_details")
+        read = count(usage.get("citation_tokens"))
+        thought = count(usage.get("reasoning_tokens")) if read else 0
         return cls(
-            count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            _either(usage, "prompt_tokens", "input_tokens") + read,
+            _either(usage, "completion_tokens", "output_tokens") + thought,
             count(given.get("cached_tokens", usage.get("prompt_cache_hit_tokens", 0))),
             count(given.get("cache_write_tokens", 0)),
             0,
-            count(made.get("reasoning_tokens", 0)),
+            count(made.get("reasoning_tokens", 0)) + thought,
             count(given.get("audio_tokens", 0)),
             count(made.get("audio_tokens", 0)),
         )
@@ -78,6 +88,10 @@ class Usage:
             "prompt_tokens": self.input,
             "completion_tokens": self.output,
             "total_tokens": self.total,
-            "prompt_tokens_details": {"cached_tokens": self.cached, "cache_write_tokens": self.cache_written},
-            "completion_tokens_details": {"reasoning_tokens": self.reasoning},
+            "prompt_tokens_details": {"cached_tokens": self.cached, "cache_write_tokens": self.cache_written, **_audio(self.audio_input)},
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning, **_audio(self.audio_output)},
         }
+
+
+def _audio(tokens: int) -> dict[str, int]:
+    return {"audio_tokens": tokens} if tokens else {}

@@ -26,8 +26,10 @@ HEADINGS: dict[str, type[BaseModel]] = {
     "### `timeouts`": config.Timeouts,
     "## `[[model]]`": config.Model,
     "### `targets`": config.Target,
+    "## `[[price]]`": config.Price,
+    "### `above`": config.Above,
 }
-TABLES = {"server", "auth", "store", "log", "layer", "provider", "model"}
+TABLES = {"server", "auth", "store", "log", "layer", "provider", "model", "price"}
 """Keys of the top level with a heading of their own."""
 
 WORDS = {"the kind's", "the name", "the model's name", "none", "see below", "see meaning"}

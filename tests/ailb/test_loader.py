@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ailb.clock import Clock
+from ailb.dialect import Target
 from ailb.errors import ConfigError
 from ailb.exchange import Exchange, Reply
 from ailb.identity import Identity
@@ -14,8 +15,12 @@ from ailb.loader import Snapshot, is_loopback, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
 from ailb.models import Models
+from ailb.money import NANO
+from ailb.rates import Prices, Rates
 from ailb.stack import Next
 from ailb.testing import StillClock, ask
+from ailb.tokenizer import Tokenizer
+from ailb.tokens import Counter
 
 DEFAULT = Path(__file__).resolve().parents[2] / "config.toml"
 ECHO = '[[provider]]\nname = "echo"\n'
@@ -191,3 +196,27 @@ def test_the_version_is_that_of_the_configuration(tmp_path: Path) -> None:
 def test_a_secret_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
     problem = complaint(tmp_path, '[[layer]]\nuse = "${MY_TOKEN}"\n' + ROUTING + ECHO, {"MY_TOKEN": "canary-of-no-known-shape"})
     assert '[[layer]] "[hidden]": no such layer; there are access, auth, routing' == problem
+
+
+class Bill:
+    """Asks for what tokens cost and how many there are."""
+
+    def __init__(self, prices: Prices, counter: Counter) -> None:
+        self.rates = prices.rates(Target("echo", "big"))
+        self.counter = counter
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        return await call_next(exchange)
+
+
+def test_layers_are_given_prices_and_a_counter_of_tokens(tmp_path: Path) -> None:
+    text = layers("tests.ailb.test_loader:Bill", "routing") + '[[provider]]\nname = "echo"\nfree = true\n'
+    snapshot = loaded(tmp_path, text + '[[price]]\nmodel = "big"\ninput = 1\noutput = 2\n')
+    bill: Any = snapshot.layers[0]
+    assert Rates(NANO, 2 * NANO) == bill.rates
+    assert isinstance(bill.counter, Tokenizer)
+
+
+def test_a_price_at_a_provider_that_is_not_there(tmp_path: Path) -> None:
+    text = layers("routing") + '[[provider]]\nname = "echo"\n[[price]]\nmodel = "m"\nprovider = "ecco"\nfree = true\n'
+    assert complaint(tmp_path, text) == '[[price]] "m".provider: no such provider; did you mean echo?'

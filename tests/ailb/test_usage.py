@@ -23,6 +23,8 @@ NAMES = st.sampled_from(
         "cache_write_tokens",
         "reasoning_tokens",
         "prompt_cache_hit_tokens",
+        "audio_tokens",
+        "citation_tokens",
     ]
 )
 
@@ -62,6 +64,23 @@ CASES: list[tuple[dict[str, Any], Usage]] = [
     ({"completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 3}}, Usage(0, 9, reasoning=3)),
     ({"output_tokens": 9, "output_tokens_details": {"reasoning_tokens": 3}}, Usage(0, 9, reasoning=3)),
     ({"prompt_tokens": 3, "prompt_tokens_details": None, "completion_tokens_details": []}, Usage(3)),
+    ({"prompt_tokens": None, "input_tokens": 3, "completion_tokens": None, "output_tokens": 2}, Usage(3, 2)),
+    ({"prompt_tokens": 0, "input_tokens": 3}, Usage(0)),
+    ({"prompt_tokens": 9, "prompt_tokens_details": {"audio_tokens": 4}}, Usage(9, audio_input=4)),
+    ({"completion_tokens": 9, "completion_tokens_details": {"audio_tokens": 4}}, Usage(0, 9, audio_output=4)),
+    # Perplexity's deep research, as its documentation has it
+    (
+        {"prompt_tokens": 33, "completion_tokens": 7163, "total_tokens": 7196, "citation_tokens": 20016, "reasoning_tokens": 73995},
+        Usage(20049, 81158, reasoning=73995),
+    ),
+    ({"prompt_tokens": 33, "completion_tokens": 7, "reasoning_tokens": 5}, Usage(33, 7)),  # nobody's: then it says nothing
+    # lies
+    ({"prompt_tokens": -5, "completion_tokens": 10**12}, Usage(0, MOST)),
+    ({"prompt_tokens": "7", "completion_tokens": True}, Usage()),
+    ({"prompt_tokens": 7.9, "completion_tokens": 1e300}, Usage(7, MOST)),
+    ({"prompt_tokens": 154, "prompt_tokens_details": {"cached_tokens": 164}}, Usage(154, cached=154)),
+    ({"completion_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 37}}, Usage(0, 10, reasoning=10)),
+    ({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": -5, "audio_tokens": 9}}, Usage(5, audio_input=5)),
 ]
 
 
@@ -78,13 +97,15 @@ def test_parts_are_never_more_than_the_whole() -> None:
 @given(st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON)))
 def test_whatever_an_upstream_says_the_counts_are_sane(said: dict[str, Any]) -> None:
     usage = Usage.of_chat(said)
-    assert 0 <= usage.cached + usage.cache_written <= usage.input <= MOST
-    assert 0 <= usage.reasoning <= usage.output <= MOST
+    assert 0 <= usage.cached + usage.cache_written <= usage.input <= 2 * MOST
+    assert 0 <= usage.reasoning <= usage.output <= 2 * MOST
+    assert 0 <= usage.audio_input <= usage.input
+    assert 0 <= usage.audio_output <= usage.output
     assert usage.total == usage.input + usage.output
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1000))
 def test_what_is_told_to_clients_reads_back(input: int, output: int, cached: int, reasoning: int) -> None:
-    usage = Usage(input, output, cached, reasoning=reasoning)
+    usage = Usage(input, output, cached, reasoning=reasoning, audio_input=cached, audio_output=reasoning)
     assert usage == Usage.of_chat(usage.chat())
     assert usage.chat()["total_tokens"] == input + output

@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletion
 
 from ailb.dialect import Event
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal
-from ailb.usage import Usage
+from ailb.usage import MOST, Usage
 from providers.anthropic import Anthropic
 from providers.anthropic_reply import usage
 from providers.anthropic_tools import JSON_TOOL
@@ -154,7 +154,7 @@ def test_finish_reasons(reason: Any, content: list[Any], chat: Json, expected: s
         ),
         (
             [{"input_tokens": -5, "output_tokens": "many", "cache_creation": 1, "cache_read_input_tokens": 1e300}],
-            Usage(1 << 40, 0, 1 << 40),
+            Usage(MOST, 0, MOST),
         ),
     ],
 )

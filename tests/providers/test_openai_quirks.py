@@ -66,7 +66,7 @@ def test_parts_become_text(content: Any, made: Json) -> None:
         ((10, 5, 15), 5, None),
         ((10, 5, 3), 5, None),
         ((10, None, None), None, None),
-        ((-1, "x", 1e300), 1 << 40, 1 << 40),
+        ((-1, "x", 1e300), 1 << 27, 1 << 27),
     ],
 )
 def test_the_output_is_what_the_input_leaves_of_the_total(counts: tuple[Any, Any, Any], made: int | None, reasoning: int | None) -> None:

@@ -1,0 +1,114 @@
+import asyncio
+import base64
+import random
+import subprocess
+import sys
+from time import perf_counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ailb.prompt import Prompt
+from ailb.tokenizer import OTHERS, Tokenizer
+from ailb.tokens import IMAGE, bound
+
+COUNTER = Tokenizer()
+DICE = random.Random(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "model", "expected"),
+    [
+        # https://github.com/openai/openai-cookbook/blob/main/examples/How_to_count_tokens_with_tiktoken.ipynb
+        ("antidisestablishmentarianism", "gpt-4o", 6),
+        ("antidisestablishmentarianism", "gpt-4", 6),
+        ("2 + 2 = 4", "gpt-4o", 7),
+        ("2 + 2 = 4", "gpt-4-turbo", 7),
+        ("お誕生日おめでとう", "gpt-4o", 8),
+        ("お誕生日おめでとう", "gpt-3.5-turbo", 9),
+        ("tiktoken is great!", "gpt-4o", 6),
+        ("hello world", "", 2),
+        ("", "gpt-4o", 0),
+        ("<|endoftext|>", "gpt-4o", 7),  # a text, not the token that it looks like
+        ("a\ud800b", "gpt-4o", 3),
+    ],
+)
+def test_known_counts(text: str, model: str, expected: int) -> None:
+    assert expected == COUNTER.counted(text, model)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 10**6,
+        " " * 10**6,
+        "\n" * 10**6,
+        " \n" * 500_000,
+        "1" * 10**6,
+        "!" * 10**6,
+        "ab" * 500_000,
+        "你" * 300_000,
+        "👩‍👩‍👧" * 40_000,
+        "".join(DICE.choices("acgt", k=10**6)),
+        base64.b64encode(DICE.randbytes(750_000)).decode(),
+    ],
+    ids=lambda text: repr(text[:4]),
+)
+def test_a_megabyte_of_anything_is_counted_in_no_time(text: str) -> None:
+    """20 to 70 ms; what is quadratic takes minutes."""
+    began = perf_counter()
+    assert 0 < COUNTER.counted(text) <= len(text.encode())
+    assert perf_counter() - began < 5
+
+
+@given(st.text())
+def test_no_text_has_more_tokens_than_bytes(text: str) -> None:
+    assert COUNTER.counted(text) <= len(text.encode())
+
+
+def test_what_others_count_is_told_with_a_margin() -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 100
+    assert COUNTER.counted(text, "claude-sonnet-4-5") == pytest.approx(COUNTER.counted(text) * OTHERS, abs=1)
+    assert COUNTER.counted(text, "llama3") == COUNTER.counted(text)
+
+
+TOOL = {"type": "function", "function": {"name": "f", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}}
+TALK: list[dict[str, Any]] = [
+    {"role": "system", "content": "You are helpful."},
+    {"role": "user", "content": "The quick brown fox jumps over the lazy dog. " * 50},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": "2"},
+]
+
+
+async def test_a_prompt_is_counted_close_and_never_below_its_texts() -> None:
+    prompt = Prompt({"model": "m", "messages": TALK, "tools": [TOOL], "seed": 7}, {})
+    texts = sum(COUNTER.counted(message["content"] or "") for message in TALK)
+    counted = await COUNTER.count_prompt(prompt, "gpt-4o")
+    assert texts < counted < texts + 200 < bound(prompt, "gpt-4o")
+    assert counted < await COUNTER.count_prompt(prompt, "claude-sonnet-4-5") <= bound(prompt)
+    assert await COUNTER.count("hello world", "gpt-4o") == 2
+
+
+@given(st.text(), st.sampled_from(["gpt-4o", "gpt-4o-mini", "claude-3-haiku", "llama3"]))
+def test_a_count_is_never_above_the_bound(text: str, model: str) -> None:
+    parts = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]
+    prompt = Prompt({"model": "m", "messages": [{"role": "user", "content": parts}]}, {})
+    counted = COUNTER._prompt(prompt, model)
+    assert IMAGE < counted <= bound(prompt, model)
+
+
+async def test_counts_at_the_same_time() -> None:
+    fresh = Tokenizer()
+    assert [2] * 20 == await asyncio.gather(*(fresh.count("hello world") for _ in range(20)))
+
+
+def test_nothing_is_loaded_before_it_is_asked_for() -> None:
+    code = "import sys, ailb.tokenizer; ailb.tokenizer.Tokenizer(); sys.exit('toktok' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
