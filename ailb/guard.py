@@ -21,7 +21,10 @@ MOST_PATH_BYTES: Final = 4096
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?\Z")
 _ODD_PATH = re.compile(rb"//|\\|/\.{1,2}(?:/|\Z)|%(?:00|2[eEfF]|5[cC])|[\x00-\x20\x7f-\xff]")
-_ONCE = (b"host", b"authorization", b"x-user-id", b"x-api-key", b"content-length", b"content-type", b"x-session-id", b"x-preferred-model")
+_ONCE = (
+    *(b"host", b"content-length", b"content-type"),
+    *(b"authorization", b"x-user-id", b"x-api-key", b"x-session-id", b"x-preferred-model", b"idempotency-key"),
+)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

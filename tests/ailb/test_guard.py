@@ -138,6 +138,7 @@ async def test_in_local_mode_no_web_page_may_call(options: Any, headers: dict[by
 
 
 ONCE = [b"host", b"authorization", b"x-user-id", b"x-api-key", b"content-length", b"content-type", b"x-session-id", b"x-preferred-model"]
+ONCE += [b"idempotency-key"]
 
 
 @pytest.mark.parametrize("name", ONCE)
