@@ -69,7 +69,7 @@ class Metrics(Collector):
         series.latency.observe(outcome.seconds * 1000)
         if outcome.first_event is not None:
             series.first.observe(outcome.first_event * 1000)
-        if outcome.usage is not None:
+        if outcome.usage is not None and exchange.target is not None:  # an answer that is given again was counted the first time
             series.input += outcome.usage.input
             series.output += outcome.usage.output
         for attempt in exchange.attempts:

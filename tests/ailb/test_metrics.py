@@ -29,6 +29,12 @@ def samples(metrics: Metrics) -> dict[str, float]:
     return found
 
 
+def test_the_tokens_of_an_answer_that_nobody_was_asked_for_are_not_counted() -> None:
+    metrics = Metrics()
+    metrics.request(served(None), Outcome("complete", 200, 0.3, usage=Usage(7, 5)))
+    assert {0} == {number for name, number in samples(metrics).items() if name.startswith("ailb_tokens_processed")}
+
+
 def test_what_one_request_counts() -> None:
     metrics = Metrics()
     metrics.request(served(OPENAI, 503, 200), Outcome("complete", 200, 0.3, usage=Usage(7, 5), first_event=0.02))
