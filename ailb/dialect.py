@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import orjson
 
-from ailb import sse
+from ailb import sse, strict
 from ailb.usage import Usage
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Event:
     @classmethod
     def chunk(cls, data: dict[str, Any], usage: Usage | None = None, *, name: bytes = b"", hidden: bool = False) -> Self:
         """A streamed event made from its JSON."""
-        event = cls(sse.encode(orjson.dumps(data), name), usage, hidden=hidden)
+        event = cls(sse.encode(strict.dumps(data), name), usage, hidden=hidden)
         event._data = data
         return event
 
     @classmethod
     def whole(cls, data: dict[str, Any], usage: Usage | None = None) -> Self:
         """An unstreamed answer made from its JSON."""
-        event = cls(orjson.dumps(data), usage)
+        event = cls(strict.dumps(data), usage)
         event._data = data
         return event
 
