@@ -43,9 +43,11 @@ class MemoryReplays:
 
     async def wait(self, claim: Claim, seconds: float) -> None:
         self.waiting += 1
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        self.waiting -= 1
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), seconds)
+        finally:
+            self.waiting -= 1
 
     def _tell(self) -> None:
         self._changed.set()
