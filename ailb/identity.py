@@ -1,12 +1,20 @@
 """Who may call, as the configuration says."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
 
-from ailb.errors import InvalidKey
+from ailb.errors import BadRequest, InvalidKey
 from ailb.secret import Secret
+
+ANONYMOUS: Final = "anonymous"
+"""The user of a request that names none."""
+
+MOST_USER: Final = 256
+"""Characters of a user's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +55,24 @@ def key_of(headers: Mapping[str, str]) -> str:
     if scheme.lower() == "bearer":
         return credentials.strip()
     return headers.get("x-api-key", "")
+
+
+def user_of(headers: Mapping[str, str]) -> str | None:
+    """The user that `X-User-ID` names, in UTF-8; None where it names none. Raises BadRequest."""
+    given = headers.get("x-user-id", "").strip()
+    if not given:
+        return None
+    try:
+        return user_id(given.encode("latin-1").decode("utf-8"), "X-User-ID")
+    except UnicodeError:
+        raise BadRequest("X-User-ID is not UTF-8", param="X-User-ID") from None
+
+
+def user_id(given: str, param: str) -> str:
+    """A user's id in the one way to write it (NFC), so that no two users look or compare alike. Raises BadRequest naming `param`."""
+    canonical = unicodedata.normalize("NFC", given)
+    if not 0 < len(canonical) <= MOST_USER:
+        raise BadRequest(f"{param} must have 1 to {MOST_USER} characters", param=param)
+    if not canonical.isprintable() or canonical != canonical.strip() or "," in canonical:
+        raise BadRequest(f"{param} must be printable characters, with no comma and no space around them", param=param)
+    return canonical

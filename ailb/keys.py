@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Final, Protocol
 
 PREFIX = "sk-ailb_"
 """How every virtual key begins, so that one can tell it from a provider's."""
@@ -36,3 +36,13 @@ class Keys(Protocol):
 
     async def find(self, secret: str) -> Key | None:
         """The active key with this secret; None for one that is unknown, revoked, expired or malformed. Raises Unavailable."""
+
+
+class NoKeys:
+    """Where there is no store: no key is good."""
+
+    async def find(self, secret: str) -> Key | None:
+        return None
+
+
+NO_KEYS: Final = NoKeys()
