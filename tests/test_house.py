@@ -29,7 +29,7 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
-SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing", "testing_replays")
+SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing", "testing_money", "testing_replays")
 MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays")
 KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
@@ -42,8 +42,11 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "toktok": frozenset({"ailb.tokenizer"}),
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
     "prometheus_client": frozenset({"ailb.metrics"}),
-    "pydantic": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
+    "pydantic": frozenset(
+        {"ailb.admin.bodies", "ailb.admin.keys", "ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}
+    ),
     "pydantic_core": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
+    "rich": frozenset({"ailb.commands.audit", "ailb.commands.billing", "ailb.commands.keys"}),
     "starlette": frozenset(
         {
             "ailb.app",
@@ -51,7 +54,15 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.guard",
             "ailb.intake",
             "ailb.outlet",
+            "ailb.admin.access",
+            "ailb.admin.bodies",
+            "ailb.admin.keys",
             "ailb.admin.pages",
+            "ailb.admin.billing",
+            "ailb.admin.billing_asked",
+            "ailb.admin.billing_budget",
+            "ailb.admin.openapi",
+            "ailb.admin.routes",
             "ailb.server",
             "ailb.engines",
         }
@@ -65,7 +76,9 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.budgets",
             "ailb.store.audit",
             "ailb.store.keys",
+            "ailb.store.keys_rows",
             "ailb.store.spend",
+            "ailb.store.prune",
             "ailb.store.replays",
             "ailb.store.migrate",
             "ailb.store.sweeper",
@@ -76,12 +89,19 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),
     "httptools": frozenset({"ailb.engines_uvicorn"}),
+    "limits": frozenset({"middleware.ratelimit_memory", "middleware.ratelimit_redis"}),
+    "redis": frozenset({"middleware.ratelimit_redis"}),
 }
 """Which modules may import a third party that is not for everybody. Whatever is not in here may be imported nowhere."""
 
 LAYERS = {
+    "middleware.budget": frozenset({"middleware.budget_share", "middleware.budget_tab"}),
+    "middleware.budget_tab": frozenset({"middleware.budget_bill", "middleware.budget_share", "middleware.budget_told"}),
+    "middleware.budget_bill": frozenset({"middleware.budget_seen"}),
     "middleware.routing": frozenset({"middleware.strategies", "middleware.breaker"}),
     "middleware.idempotency": frozenset({"middleware.idempotency_answer"}),
+    "middleware.ratelimit": frozenset({f"middleware.ratelimit_{part}" for part in ("window", "stay", "memory", "redis")}),
+    **{f"middleware.ratelimit_{part}": frozenset({"middleware.ratelimit_window"}) for part in ("stay", "memory", "redis")},
 }
 """The layers that are made of more than one file."""
 
