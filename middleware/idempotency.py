@@ -10,14 +10,16 @@ from hashlib import sha256
 from typing import Any, Final
 
 import orjson
+import structlog
 
-from ailb.errors import BadRequest, Conflict
+from ailb.errors import BadRequest, Conflict, Unavailable
 from ailb.exchange import Caller, Exchange, Outcome, Reply
 from ailb.prompt import Prompt
 from ailb.replays import Claim, Replays
 from ailb.stack import Next
 from middleware.idempotency_answer import Recording, replay
 
+LOG = structlog.get_logger("ailb.idempotency")
 HEADER: Final = "idempotency-key"
 MOST_NAME: Final = 256
 AGAIN: Final[Mapping[str, str]] = {"x-ailb-replayed": "true"}
@@ -53,10 +55,13 @@ class Idempotency:
         recording: Recording | None = None
 
         async def settle(outcome: Outcome) -> None:
-            if outcome.status == "complete" and recording is not None:
-                await self._replays.finish(claim, recording.dump())
-            else:
-                await self._replays.forget(claim)
+            try:
+                if outcome.status == "complete" and recording is not None:
+                    await self._replays.finish(claim, recording.dump())
+                else:
+                    await self._replays.forget(claim)
+            except Unavailable as problem:  # the client has its answer; only a second request would miss it
+                LOG.warning("answer not kept", id=exchange.id, problem=problem.message)
 
         exchange.on_settle(settle)
         reply = await call_next(exchange)

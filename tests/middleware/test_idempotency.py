@@ -3,6 +3,7 @@ from inspect import isawaitable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ailb.errors import BadRequest, Conflict, Unavailable, UpstreamBroken, UpstreamSilent
 from ailb.exchange import Exchange, Outcome, Reply
@@ -218,6 +219,19 @@ async def test_while_the_store_is_down_nothing_is_done_that_may_have_been_done()
     result = await run(Idempotency(replays), asks(), upstream)
     assert isinstance(result.refusal, Unavailable)
     assert 0 == upstream.asked
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_store_that_goes_down_meanwhile_costs_nobody_his_answer(stream: bool) -> None:
+    replays, upstream = MemoryReplays(), Upstream("Hi")
+
+    async def going_down(exchange: Exchange) -> Reply:
+        replays.down = True
+        return await upstream(exchange)
+
+    with capture_logs() as logs:
+        result = await run(Idempotency(replays), asks(stream=stream), going_down)
+    assert ("Hi", ["answer not kept"]) == (result.text, [line["event"] for line in logs])
 
 
 @pytest.mark.parametrize("options", [{"keep_seconds": 0.0}, {"max_bytes": -1}, {"wait_seconds": -1.0}])
