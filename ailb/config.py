@@ -108,6 +108,9 @@ class Provider(OpenTable):
     timeouts: Timeouts = Timeouts()
     max_answer_bytes: Bytes = 64 * 1024 * 1024
     local: bool | None = None
+    drain: bool = False
+    drain_seconds: Seconds = 60.0
+    drain_bytes: Bytes = 16 * 1024 * 1024
     when_env: Annotated[list[str], BeforeValidator(values.one_or_more)] = []
     stand_in: bool = False
     free: bool = False

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from ailb.deadline import Deadline
 from ailb.dialect import Event, Speech
+from ailb.drain import Draining
 from ailb.errors import InternalError, Refusal, Unavailable
 from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
 from ailb.gateway import Gateway
@@ -93,6 +94,7 @@ class _Service:
         self._outcome = Outcome("complete", 200, 0.0)
         self._cut: Refusal | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._draining: Draining | None = None
         self._left = False
         self._over = False
 
@@ -117,13 +119,16 @@ class _Service:
             if self._watcher is not None:
                 self._watcher.cancel()
             self._outlet.stop()
-            if self._reply is not None:
-                self._reply.close()
-            self._gateway.serving.discard(self)
-            await self._settle()
+            if self._reply is not None and self._reply.drain is not None and self._outcome.status == "disconnected":
+                self._draining = Draining(self._reply, self._reply.drain, self._see)
+                await asyncio.shield(self._gateway.background(self._drain(self._draining)))
+            else:
+                await self._finish()
 
     def cut(self, refusal: Refusal) -> None:
         """Ends the exchange from outside: with this error if the client still listens."""
+        if self._draining is not None:
+            self._draining.stop()
         if not self._over and self._task is not None:
             self._cut = refusal
             self._task.cancel()
@@ -246,6 +251,20 @@ class _Service:
             "x-accel-buffering": "no",
             **self._headers(upstream),
         }
+
+    async def _drain(self, draining: Draining) -> None:
+        try:
+            await draining.run()
+        # A bug in a layer that looks at events must not take the settlement with it.
+        except Exception:
+            LOG.exception("bug", id=self._exchange.id, path=self._exchange.path)
+        await self._finish()
+
+    async def _finish(self) -> None:
+        if self._reply is not None:
+            self._reply.close()
+        self._gateway.serving.discard(self)
+        await self._settle()
 
     async def _settle(self) -> None:
         """The settlers, last registered first. From the first one that waits on, in a task that cancellation does not reach."""

@@ -180,6 +180,9 @@ class UpstreamFailure(Refusal):
     retry_elsewhere: bool = True
     """Whether another target might do better."""
 
+    sent: bool = True
+    """Whether the upstream may have got the request, and so may have done work for it."""
+
 
 class UpstreamRefusal(UpstreamFailure):
     """The upstream answered with an error: its status, message, type, param and code are the client's to see, verbatim.

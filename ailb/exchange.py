@@ -29,7 +29,10 @@ class Caller:
 
 @dataclass(slots=True)
 class Attempt:
-    """One request to one target. Times are seconds since the exchange began. `number` counts from 1."""
+    """One request to one target. Times are seconds since the exchange began. `number` counts from 1.
+
+    `failure` is set when no answer came of it. `cost` is in nano-dollars; None while nobody counts.
+    """
 
     target: Target
     started: float
@@ -38,6 +41,8 @@ class Attempt:
     first_event: float | None = None
     error: str | None = None
     upstream_id: str | None = None
+    failure: Refusal | None = None
+    cost: int | None = None
 
     def summary(self) -> dict[str, Any]:
         return {"provider": self.target.provider, "model": self.target.model, "error": self.error}
@@ -129,13 +134,22 @@ class Exchange:
         self.attempt_hooks.append(hook)
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How far a stream is read on after its client left, so that its true usage is known: at most `seconds`, at most `bytes` more."""
+
+    seconds: float
+    bytes: int
+
+
 class Reply:
     """An answer on its way: events in batches, as they arrived together. An answer that is not streamed is one event.
 
-    `close` gives the upstream connection back; the edge calls it, whatever happens. It does not wait.
+    `close` gives the upstream connection back; the edge calls it, whatever happens. It does not wait. With `drain` the rest is read first
+    when it was the client who left.
     """
 
-    __slots__ = ("_batches", "_close", "_each", "headers", "status")
+    __slots__ = ("_batches", "_close", "_each", "drain", "headers", "status")
 
     def __init__(
         self,
@@ -144,8 +158,10 @@ class Reply:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         close: Callable[[], None] | None = None,
+        drain: Drain | None = None,
     ) -> None:
         self.status = status
+        self.drain = drain
         self.headers = headers or {}
         self._batches = batches
         self._close = close

@@ -12,6 +12,7 @@ from ailb.config_errors import unknown
 from ailb.dialect import Dialect
 from ailb.environment import unset
 from ailb.errors import ConfigError
+from ailb.exchange import Drain
 from ailb.options import construct
 from ailb.plugins import Plugins, Row, named
 from ailb.provider import Settings, Timeouts
@@ -122,6 +123,7 @@ def _settings(table: config.Provider, row: Row) -> Settings:
         query={**row.query, **table.query},
         timeouts=Timeouts(**table.timeouts.model_dump()),
         max_answer_bytes=table.max_answer_bytes,
+        drain=Drain(table.drain_seconds, table.drain_bytes) if table.drain else None,
         local=(row.local or is_written_out(table.base_url or row.base_url)) if table.local is None else table.local,
     )
 

@@ -1,7 +1,7 @@
 """Prometheus metrics: counted here in plain numbers, turned into Prometheus' families when somebody asks.
 
 Labels are bounded: configured providers and models, statuses; never a key, a user or a session. The sample names are those that the
-usage guide lists, `ailb_tokens_processed` without Prometheus' customary `_total` among them.
+usage guide lists, `ailb_tokens_processed` and `ailb_cost_total_usd` without Prometheus' customary `_total` at the end among them.
 """
 
 from bisect import bisect_left
@@ -13,7 +13,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ailb.dialect import Target
 from ailb.exchange import Exchange, Outcome
+from ailb.money import NANO
 
 BUCKETS_MS = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0, 60000.0, 120000.0, 300000.0)
 OTHER = "other"
@@ -41,7 +43,7 @@ class Histogram:
 class Series:
     """What is counted of one target."""
 
-    __slots__ = ("first", "input", "latency", "output", "statuses")
+    __slots__ = ("cost", "first", "good", "input", "latency", "output", "statuses")
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
@@ -49,6 +51,14 @@ class Series:
         self.first = Histogram()
         self.input = 0
         self.output = 0
+        self.good = 0
+        self.cost = 0
+
+    @property
+    def success_rate(self) -> float:
+        """Of all requests, those that the upstream or the gateway did not fail; what a client did wrong counts as served."""
+        requests = sum(self.statuses.values())
+        return self.good / requests if requests else 1.0
 
 
 class Metrics(Collector):
@@ -59,13 +69,16 @@ class Metrics(Collector):
     def __init__(self) -> None:
         self._series: dict[tuple[str, str], Series] = {}
         self._attempts: dict[tuple[str, str], int] = {}
+        self._money = {"holds": 0, "clamps": 0}
+        self._warnings: dict[str, int] = {}
         self._open = 0
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
     def request(self, exchange: Exchange, outcome: Outcome) -> None:
-        series = self._of(exchange)
+        series = self._series_of(exchange.target)
         series.statuses[outcome.http_status] = series.statuses.get(outcome.http_status, 0) + 1
+        series.good += outcome.http_status < 500 and outcome.status != "broken"
         series.latency.observe(outcome.seconds * 1000)
         if outcome.first_event is not None:
             series.first.observe(outcome.first_event * 1000)
@@ -75,6 +88,13 @@ class Metrics(Collector):
         for attempt in exchange.attempts:
             key = (attempt.target.provider, str(attempt.status))
             self._attempts[key] = self._attempts.get(key, 0) + 1
+            if attempt.cost is not None:
+                self._money["holds"] += 1
+                self._series_of(attempt.target).cost += attempt.cost
+        self._money["clamps"] += "clamped" in exchange.notes
+        for scope in exchange.notes.get("budget_warning", "").split(", "):
+            if scope:
+                self._warnings[scope] = self._warnings.get(scope, 0) + 1
 
     def opened(self, number: int) -> None:
         """How many exchanges are open now."""
@@ -90,6 +110,8 @@ class Metrics(Collector):
         latency = HistogramMetricFamily("ailb_request_latency_ms", "Time to the last byte", labels=labels)
         first = HistogramMetricFamily("ailb_first_event_ms", "Time to the first event", labels=labels)
         tokens = GaugeMetricFamily("ailb_tokens_processed", "Tokens, as the providers counted them", labels=[*labels, "kind"])
+        cost = GaugeMetricFamily("ailb_cost_total_usd", "What it cost", labels=labels)
+        rate = GaugeMetricFamily("ailb_request_success_rate", "Share of the requests that did not fail", labels=labels)
         attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
         for key, series in self._series.items():
             for status, number in series.statuses.items():
@@ -98,13 +120,23 @@ class Metrics(Collector):
             first.add_metric(key, series.first.buckets(), series.first.total)
             tokens.add_metric([*key, "input"], series.input)
             tokens.add_metric([*key, "output"], series.output)
+            cost.add_metric(key, series.cost / NANO)
+            rate.add_metric(key, series.success_rate)
         for attempt, number in self._attempts.items():
             attempts.add_metric(attempt, number)
-        yield from (requests, latency, first, tokens, attempts)
+        yield from (requests, latency, first, tokens, cost, rate, attempts)
+        yield from self._of_budgets()
         yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=self._open)
 
-    def _of(self, exchange: Exchange) -> Series:
-        target = exchange.target
+    def _of_budgets(self) -> Iterator[Metric]:
+        yield CounterMetricFamily("ailb_budget_holds", "Attempts for which money was held", value=self._money["holds"])
+        yield CounterMetricFamily("ailb_budget_clamps", "Answers that were capped at what was left", value=self._money["clamps"])
+        warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])
+        for scope, number in self._warnings.items():
+            warnings.add_metric([scope], number)
+        yield warnings
+
+    def _series_of(self, target: Target | None) -> Series:
         key = (target.provider, target.model) if target else (OTHER, OTHER)
         series = self._series.get(key)
         if series is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
 
+from ailb.exchange import Drain
 from ailb.secret import Secret
 
 Auth = Literal["bearer", "api-key", "x-api-key", "none"]
@@ -39,6 +40,7 @@ class Settings:
     timeouts: Timeouts = Timeouts()
     max_answer_bytes: int = 64 * 1024 * 1024
     local: bool = False
+    drain: Drain | None = None
 
 
 def is_public(address: str) -> bool:

@@ -6,7 +6,7 @@ from inspect import isawaitable
 from typing import Protocol
 
 from ailb.dialect import Target
-from ailb.errors import UpstreamFailure
+from ailb.errors import Refusal, UpstreamFailure
 from ailb.exchange import Attempt, Exchange, Reply
 
 Next = Callable[[Exchange], Awaitable[Reply]]
@@ -50,9 +50,11 @@ class Innermost:
         exchange.attempts.append(attempt)
         try:
             reply = await self._providers[target.provider](exchange, target)
-        except UpstreamFailure as failure:
-            attempt.status = failure.status
-            attempt.error = failure.message
+        except Refusal as failure:
+            attempt.failure = failure
+            if isinstance(failure, UpstreamFailure):
+                attempt.status = failure.status
+                attempt.error = failure.message
             raise
         exchange.on_settle(lambda outcome: reply.close())  # a layer further out may fail before the edge has it
         attempt.first_event = exchange.elapsed

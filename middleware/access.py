@@ -5,6 +5,7 @@ import structlog
 from ailb.errors import Refusal, UpstreamRefusal
 from ailb.exchange import Exchange, Outcome, Reply
 from ailb.meter import Meter
+from ailb.money import NANO
 from ailb.stack import Next
 
 LOG = structlog.get_logger("ailb.request")
@@ -42,6 +43,7 @@ class Access:
             input_tokens=usage.input if usage else None,
             output_tokens=usage.output if usage else None,
             cached_tokens=usage.cached if usage else None,
+            cost_usd=None if exchange.cost is None else exchange.cost / NANO,
             **exchange.notes,
         )
 

@@ -124,7 +124,7 @@ class HttpProvider:
             self._check(response, await _read(response, MOST_ERROR_BYTES))
         stream = Stream(response, self.dialect.decoder(exchange.prompt), self.settings)
         await stream.begin()
-        return Reply(stream, headers=passed_on(response.headers), close=stream.close)
+        return Reply(stream, headers=passed_on(response.headers), close=stream.close, drain=self.settings.drain)
 
     def _check(self, response: Answer, body: bytes) -> None:
         if response.status >= 400:
@@ -171,4 +171,6 @@ def _headers(settings: Settings) -> dict[str, str]:
 def _silent(lost: Exception) -> UpstreamFailure:
     if isinstance(lost, HttpProcessingError | aiohttp.ClientPayloadError | ValueError):
         return UpstreamBroken("the upstream's answer is not HTTP")
-    return UpstreamSilent(f"no connection: {reason(lost)}")
+    silent = UpstreamSilent(f"no connection: {reason(lost)}")
+    silent.sent = not isinstance(lost, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return silent

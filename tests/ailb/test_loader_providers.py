@@ -4,6 +4,7 @@ import pytest
 
 from ailb import config
 from ailb.errors import ConfigError
+from ailb.exchange import Drain
 from ailb.loader_providers import Source, sources, switched_off
 from ailb.plugins import Plugins, installed
 from ailb.provider import Settings, Timeouts
@@ -45,6 +46,19 @@ def test_the_table_wins_over_the_row(plugins: Plugins) -> None:
         "mine", "http://a/v1", api_key=Secret("k"), headers={"h": Secret("x")}, query={"v": "1"}, max_answer_bytes=2048, local=True
     )
     assert expected == settings
+
+
+@pytest.mark.parametrize(
+    ("keys", "drain"),
+    [
+        ({}, None),
+        ({"drain_seconds": 5.0}, None),
+        ({"drain": True}, Drain(60.0, 16 << 20)),
+        ({"drain": True, "drain_seconds": 5.0, "drain_bytes": 2048}, Drain(5.0, 2048)),
+    ],
+)
+def test_reading_on_is_a_choice(plugins: Plugins, keys: dict[str, Any], drain: Drain | None) -> None:
+    assert drain == one(plugins, name="openai", api_key="k", **keys).settings.drain
 
 
 def test_azure_has_its_path_and_its_query(plugins: Plugins) -> None:

@@ -118,3 +118,39 @@ def test_a_bucket_holds_up_to_its_bound(value: float, bucket: int) -> None:
     histogram.observe(value)
     assert bucket == histogram.counts.index(1)
     assert histogram.buckets()[-1] == ("+Inf", 1.0)
+
+
+def test_what_the_attempts_cost_is_counted_where_it_was_spent() -> None:
+    metrics = Metrics()
+    exchange = served(OPENAI, 500, 200)
+    exchange.attempts[0].target = Target("a", "m")
+    exchange.attempts[0].cost, exchange.attempts[1].cost = 500_000_000, 2_000_000_000
+    exchange.notes |= {"clamped": 5, "budget_warning": "key, global"}
+    metrics.request(exchange, Outcome("complete", 200, 0.1))
+    metrics.request(served(OPENAI, 200), Outcome("complete", 200, 0.1))
+    found = samples(metrics)
+    expected = {
+        'ailb_cost_total_usd{model="m",provider="a"}': 0.5,
+        'ailb_cost_total_usd{model="gpt-4o",provider="openai"}': 2,
+        "ailb_budget_holds_total": 2,
+        "ailb_budget_clamps_total": 1,
+        'ailb_budget_warnings_total{scope="key"}': 1,
+        'ailb_budget_warnings_total{scope="global"}': 1,
+    }
+    assert expected == {name: found[name] for name in expected}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "rate"),
+    [
+        ([Outcome("complete", 200, 0.1)], 1),
+        ([Outcome("complete", 200, 0.1), Outcome("refused", 503, 0.1)], 0.5),
+        ([Outcome("refused", 400, 0.1), Outcome("disconnected", 200, 0.1)], 1),
+        ([Outcome("broken", 200, 0.1)], 0),
+    ],
+)
+def test_what_failed_counts_against_the_success_rate(outcomes: list[Outcome], rate: float) -> None:
+    metrics = Metrics()
+    for outcome in outcomes:
+        metrics.request(served(), outcome)
+    assert rate == samples(metrics)['ailb_request_success_rate{model="gpt-4o",provider="openai"}']

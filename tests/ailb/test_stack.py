@@ -71,7 +71,16 @@ async def test_a_failed_attempt_is_on_record(failure: UpstreamRefusal | Upstream
     exchange.target = TARGET
     with pytest.raises(type(failure)):
         await Innermost({"fake": Answering(failure)})(exchange)
-    assert [(failure.status, failure.message, None)] == [(a.status, a.error, a.first_event) for a in exchange.attempts]
+    assert [(failure.status, failure.message, None, failure)] == [(a.status, a.error, a.first_event, a.failure) for a in exchange.attempts]
+
+
+async def test_a_provider_that_cannot_say_the_request_is_on_record_too() -> None:
+    exchange = ask()
+    exchange.target = TARGET
+    refusal = BadRequest("no word for it")
+    with pytest.raises(BadRequest):
+        await Innermost({"fake": Answering(refusal)})(exchange)
+    assert [(None, None, refusal)] == [(a.status, a.error, a.failure) for a in exchange.attempts]
 
 
 async def test_hooks_are_asked_before_every_attempt_and_may_wait() -> None:

@@ -55,6 +55,7 @@ async def test_a_request_is_one_line_and_one_count(stream: bool) -> None:
         "input_tokens": 7,
         "output_tokens": 5,
         "cached_tokens": 2,
+        "cost_usd": None,
         "resent": True,
     } == line
     assert [exchange] == [seen for seen, _ in meter.seen]
@@ -71,3 +72,11 @@ async def test_neither_the_prompt_nor_a_header_is_on_the_line() -> None:
     exchange = ask("canary in the prompt", headers={"authorization": "Bearer canary"}, user="canary")
     line, _ = await line_of(exchange, answers("canary in the answer"))
     assert "canary" not in str(line)
+
+
+@pytest.mark.parametrize(("nanos", "dollars"), [(0, 0.0), (1, 1e-09), (2_500_000_001, 2.500000001)])
+async def test_what_it_cost_is_on_the_line(nanos: int, dollars: float) -> None:
+    exchange = ask()
+    exchange.cost = nanos
+    line, _ = await line_of(exchange, answers("Hi"))
+    assert dollars == line["cost_usd"]

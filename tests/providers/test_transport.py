@@ -127,15 +127,25 @@ async def test_a_fresh_socket_that_is_closed_is_not_tried_again() -> None:
         raise ConnectionError
 
     async with serving(script) as server, provider(server.port) as up:
-        with pytest.raises(UpstreamSilent, match="no connection: closed by the upstream"):
+        with pytest.raises(UpstreamSilent, match="no connection: closed by the upstream") as caught:
             await asked(up)
-        assert len(server.requests) == 1
+        assert (1, True) == (len(server.requests), caught.value.sent)
+
+
+async def test_where_nobody_listens_nothing_was_sent() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # but does not listen
+        async with provider(taken.getsockname()[1]) as up:
+            with pytest.raises(UpstreamSilent) as caught:
+                await asked(up)
+    assert caught.value.sent is False
 
 
 async def test_an_upstream_that_says_nothing_is_left_after_the_total_time() -> None:
     async with serving(silent) as server, provider(server.port, timeouts={"total": 0.05}) as up:
-        with pytest.raises(UpstreamSilent, match=r"no answer within 0\.05 seconds"):
+        with pytest.raises(UpstreamSilent, match=r"no answer within 0\.05 seconds") as caught:
             await asked(up)
+        assert caught.value.sent
         await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
 
 

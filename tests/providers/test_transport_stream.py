@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamStalled
+from ailb.exchange import Drain
 from tests.providers.lines import SOON, Peer, asked, provider, serving, silent, told
 
 
@@ -35,6 +36,27 @@ async def test_an_aborted_stream_takes_its_connection_with_it(read: bool) -> Non
         reply.close()
         reply.close()
         assert await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+async def test_a_stream_can_be_read_on_after_whoever_read_it_was_cancelled() -> None:
+    more = asyncio.Event()
+
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        await more.wait()
+        await peer.send(b"4\r\ntwo\n\r\n4\r\nend\n\r\n0\r\n\r\n")
+
+    drain = Drain(SOON, 1 << 20)
+    async with serving(script) as server, provider(server.port, drain=drain) as up:
+        reply = await asked(up, stream=True)
+        assert drain == reply.drain
+        first = asyncio.create_task(told(reply))
+        await asyncio.wait([first], timeout=0.05)
+        first.cancel()
+        await asyncio.wait([first])
+        more.set()
+        assert [b"two"] == await asyncio.wait_for(told(reply), SOON)
+        reply.close()
 
 
 async def test_a_stream_that_said_its_end_is_not_waited_for_long() -> None:

@@ -1,0 +1,141 @@
+"""What the edge does where a provider's streams are read on after their client left."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from ailb.clients.chat import Chat
+from ailb.dialect import Event, Target
+from ailb.edge import Edge
+from ailb.errors import Unavailable, UpstreamBroken
+from ailb.exchange import Drain, Exchange, Reply
+from ailb.stack import Next
+from ailb.usage import Usage
+from tests.ailb.serving import SOON, Client, Upstream, said, snapshot, started
+
+LONG = Drain(seconds=SOON * 10, bytes=1 << 30)
+USAGE = Event.chunk({"choices": [], "usage": {}}, Usage(7, 9), hidden=True)
+
+
+class Drained(Upstream):
+    """What the client's leaving cancels is the first thing that the script waits for."""
+
+    def __init__(self, *steps: Any, drain: Drain = LONG) -> None:
+        super().__init__(*steps)
+        self.drain = drain
+        self.settled = asyncio.Event()
+
+    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
+        reply = await super().__call__(exchange, target)
+        exchange.on_settle(lambda outcome: self.settled.set())
+        reply.drain = self.drain
+        return reply
+
+
+async def edge(upstream: Drained, *layers: Any) -> tuple[Edge, Any]:
+    gateway = await started(snapshot(upstream, layers))
+    return Edge(Chat(), gateway), gateway
+
+
+async def test_the_rest_is_read_and_only_then_it_is_settled() -> None:
+    more = asyncio.Event()
+    upstream = Drained(said("Hel"), asyncio.Event(), more, said("lo"), USAGE)
+    app, gateway = await edge(upstream)
+    async with Client(app, stream=True) as client:
+        await client.until(b"Hel")
+        client.left.set()
+        while upstream.cancelled == 0:
+            await asyncio.sleep(0)
+        assert (0, False) == (upstream.closed, upstream.settled.is_set())
+        more.set()
+    assert upstream.settled.is_set()
+    assert ("disconnected", Usage(7, 9), 1) == (upstream.outcome.status, upstream.outcome.usage, upstream.closed)
+    assert (gateway._open, gateway.serving) == (0, set())
+    assert b"lo" not in client.body
+
+
+@pytest.mark.parametrize("end", [Drain(0.02, 1 << 30), Drain(SOON, 1)])
+async def test_it_is_read_within_bounds(end: Drain) -> None:
+    upstream = Drained(said("Hel"), asyncio.Event(), said("lo"), asyncio.Event(), USAGE, drain=end)
+    app, _ = await edge(upstream)
+    async with Client(app, stream=True) as client:
+        await client.until(b"Hel")
+        client.left.set()
+    assert ("disconnected", None, 1) == (upstream.outcome.status, upstream.outcome.usage, upstream.closed)
+
+
+async def test_a_gateway_that_ends_does_not_read_on() -> None:
+    upstream = Drained(said("Hel"), asyncio.Event(), asyncio.Event(), USAGE)
+    app, gateway = await edge(upstream)
+    async with Client(app, stream=True) as client:
+        await client.until(b"Hel")
+        client.left.set()
+        while upstream.cancelled == 0:
+            await asyncio.sleep(0)
+        (service,) = gateway.serving
+        while not upstream.settled.is_set():
+            service.cut(Unavailable("shutting down"))
+            await asyncio.sleep(0)
+    assert ("disconnected", 1) == (upstream.outcome.status, upstream.closed)
+
+
+async def test_a_task_that_is_cancelled_meanwhile_takes_nothing_with_it() -> None:
+    more = asyncio.Event()
+    upstream = Drained(said("Hel"), asyncio.Event(), more, USAGE)
+    app, gateway = await edge(upstream)
+    async with Client(app, stream=True) as client:
+        await client.until(b"Hel")
+        client.left.set()
+        while upstream.cancelled == 0:
+            await asyncio.sleep(0)
+        assert client.task is not None
+        client.task.cancel()
+        await asyncio.wait([client.task], timeout=SOON)
+        more.set()
+        await asyncio.wait_for(upstream.settled.wait(), SOON)
+        await gateway.stop()
+    assert (Usage(7, 9), 1) == (upstream.outcome.usage, upstream.closed)
+
+
+@pytest.mark.parametrize("steps", [[UpstreamBroken("cut")], [said("lo"), ValueError("a bug")]])
+async def test_what_goes_wrong_meanwhile_ends_it(steps: list[Any]) -> None:
+    more = asyncio.Event()
+    upstream = Drained(said("Hel"), asyncio.Event(), more, *steps)
+    app, _ = await edge(upstream)
+    with capture_logs():
+        async with Client(app, stream=True) as client:
+            await client.until(b"Hel")
+            client.left.set()
+            more.set()
+    assert ("disconnected", 1) == (upstream.outcome.status, upstream.closed)
+
+
+async def test_what_the_client_got_to_the_end_of_is_not_read_on() -> None:
+    upstream = Drained(said("Hel"), USAGE)
+    app, _ = await edge(upstream)
+    client = await Client(app, stream=True).run()
+    assert client.finished
+    assert ("complete", 1) == (upstream.outcome.status, upstream.closed)
+
+
+async def test_the_layers_see_what_the_client_does_not() -> None:
+    seen: list[str] = []
+
+    class Seeing:
+        async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+            reply = await call_next(exchange)
+            reply.each(lambda event: seen.append(event.text) or event)  # type: ignore[func-returns-value]
+            return reply
+
+    more = asyncio.Event()
+    upstream = Drained(said("Hel"), asyncio.Event(), more, said("lo"))
+    app, _ = await edge(upstream, Seeing())
+    async with Client(app, stream=True) as client:
+        await client.until(b"Hel")
+        client.left.set()
+        while upstream.cancelled == 0:
+            await asyncio.sleep(0)
+        more.set()
+    assert ["Hel", "lo"] == seen
