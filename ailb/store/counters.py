@@ -1,0 +1,173 @@
+"""What budgets have spent and promised, in the transaction of the writer: there is only one at a time, whoever it is that writes.
+
+`Counters.within` is for one transaction. Budgets are remembered between transactions for as long as their revision stays the same, which
+is asked for in each: no change is ever missed, and no budget is read twice.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, or_, select, text, true, tuple_, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ailb.store.schema import BUDGETS, COUNTERS, HOLDS, REVISIONS, SPEND
+from ailb.store.windows import Period, Windows
+
+Scope = tuple[str, str]
+"""`("user", "ann")`; the second is empty for `global`."""
+
+_MOST_REMEMBERED: Final = 50_000
+_REVISION: Final = select(REVISIONS.c.number).where(REVISIONS.c.name == "budgets")
+_BUDGETS: Final = select(BUDGETS).where(tuple_(BUDGETS.c.scope, BUDGETS.c.scope_id).in_(bindparam("scopes", expanding=True)))
+_COUNTERS: Final = select(COUNTERS).where(
+    COUNTERS.c.budget_id.in_(bindparam("budgets", expanding=True)), COUNTERS.c.window_start.in_(bindparam("starts", expanding=True))
+)
+_BUDGET: Final = ("id", "scope", "scope_id", "period", "limit_nanos", "limit_tokens", "soft_limit_ppm")
+_AMOUNTS: Final = ("spent_nanos", "spent_tokens", "held_nanos", "held_tokens")
+_SAVE: Final = (
+    update(COUNTERS)
+    .where(COUNTERS.c.budget_id == bindparam("budget"), COUNTERS.c.window_start == bindparam("start"))
+    .values({name: bindparam(f"new_{name}") for name in _AMOUNTS})
+)
+_MARK: Final = update(HOLDS).where(HOLDS.c.id == bindparam("hold")).values(windows=bindparam("marked"))
+BUMP: Final = text(
+    "INSERT INTO revisions (name, number) VALUES ('budgets', 1) ON CONFLICT (name) DO UPDATE SET number = revisions.number + 1"
+)
+"""Whoever changes budgets executes it in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A row of `budgets`, as far as money needs it."""
+
+    id: str
+    scope: str
+    scope_id: str
+    period: Period
+    limit_nanos: int | None
+    limit_tokens: int | None
+    soft_limit_ppm: int
+
+    @staticmethod
+    def of(row: RowMapping) -> "Budget":
+        return Budget(**{name: row[BUDGETS.c[name]] for name in _BUDGET})
+
+
+@dataclass(slots=True)
+class Counter:
+    """A row of `counters`."""
+
+    spent_nanos: int = 0
+    spent_tokens: int = 0
+    held_nanos: int = 0
+    held_tokens: int = 0
+    changed: bool = field(default=False, compare=False)
+
+    @staticmethod
+    def of(row: RowMapping) -> "Counter":
+        return Counter(**{name: row[COUNTERS.c[name]] for name in _AMOUNTS})
+
+    def amounts(self) -> dict[str, int]:
+        """By the names of the columns."""
+        return {name: getattr(self, name) for name in _AMOUNTS}
+
+    def hold(self, nanos: int, tokens: int) -> None:
+        """Negative amounts give back."""
+        self.held_nanos += nanos
+        self.held_tokens += tokens
+        self.changed = True
+
+    def spend(self, nanos: int, tokens: int) -> None:
+        self.spent_nanos += nanos
+        self.spent_tokens += tokens
+        self.changed = True
+
+
+Place = tuple[str, int]
+"""Which counter: the budget's id and the start of the window."""
+
+
+class Counters:
+    """The counters that a transaction needs, read at once and written at once."""
+
+    def __init__(self, windows: Windows) -> None:
+        self.windows = windows
+        self._revision: int | None = -1
+        self._known: dict[Scope, tuple[Budget, ...]] = {}
+
+    async def budgets(self, connection: AsyncConnection, scopes: Iterable[Scope]) -> Mapping[Scope, tuple[Budget, ...]]:
+        """The budgets of at least these scopes, as they are in this transaction."""
+        revision = await connection.scalar(_REVISION)
+        if revision != self._revision or len(self._known) > _MOST_REMEMBERED:
+            self._known, self._revision = {}, revision
+        unknown = sorted({scope for scope in scopes if scope not in self._known})
+        if unknown:
+            rows = (await connection.execute(_BUDGETS, {"scopes": unknown})).mappings()
+            found = sorted(map(Budget.of, rows), key=lambda budget: (budget.scope, budget.scope_id, budget.period))
+            self._known.update(dict.fromkeys(unknown, ()))
+            self._known.update({scope: tuple(group) for scope, group in groupby(found, lambda budget: (budget.scope, budget.scope_id))})
+        return self._known
+
+    def forget(self) -> None:
+        """After a transaction that did not come to its end."""
+        self._revision, self._known = -1, {}
+
+    async def read(self, connection: AsyncConnection, places: Iterable[Place]) -> dict[Place, Counter]:
+        """At least those of `places` that are there."""
+        wanted = set(places)
+        if not wanted:
+            return {}
+        asked = {"budgets": [budget for budget, _ in wanted], "starts": list({start for _, start in wanted})}
+        rows = await connection.execute(_COUNTERS, asked)
+        return {(budget, start): Counter(*amounts) for budget, start, *amounts in rows}
+
+    async def begin(self, connection: AsyncConnection, budget: Budget, start: int) -> Counter:
+        """A counter that was not there before. It knows what was spent and what is under way since its window began."""
+        spent, held = sums(budget, start, self.windows.end(budget.period, start))
+        counter = Counter(*(await connection.execute(spent)).one())
+        marks = []
+        for id, nanos, tokens, windows in (await connection.execute(held)).all():
+            counter.hold(nanos, tokens)
+            marks.append({"hold": id, "marked": orjson.dumps([*orjson.loads(windows), [budget.id, start]]).decode()})
+        if marks:
+            await connection.execute(_MARK, marks)
+        await connection.execute(insert(COUNTERS).values(budget_id=budget.id, window_start=start, **counter.amounts()))
+        counter.changed = False
+        return counter
+
+    async def save(self, connection: AsyncConnection, counters: Mapping[Place, Counter]) -> None:
+        rows = [
+            {"budget": budget, "start": start, **{f"new_{name}": getattr(counter, name) for name in _AMOUNTS}}
+            for (budget, start), counter in counters.items()
+            if counter.changed
+        ]
+        if rows:
+            await connection.execute(_SAVE, rows)
+
+
+def sums(budget: Budget, start: int, end: int | None) -> tuple[Select[Any], Select[Any]]:
+    """What was spent in a window: one row of nanos and tokens. What is under way in it: id, nanos, tokens, windows of each hold."""
+    nanos, tokens = (func.coalesce(func.sum(column), 0).label(column.name) for column in (SPEND.c.nanos, SPEND.c.tokens))
+    spent = select(nanos, tokens).where(_of(SPEND, budget), SPEND.c.day >= start, true() if end is None else SPEND.c.day < end)
+    held = select(HOLDS.c.id, HOLDS.c.nanos, HOLDS.c.tokens, HOLDS.c.windows)
+    return spent, held.where(_of(HOLDS, budget), HOLDS.c.at >= start, true() if end is None else HOLDS.c.at < end)
+
+
+def _of(table: Any, budget: Budget) -> ColumnElement[bool]:
+    """Whether a row of `spend` or `holds` counts for the budget."""
+    if budget.scope == "model":
+        return or_(table.c.model == budget.scope_id, table.c.asked == budget.scope_id)
+    if budget.scope == "global":
+        return and_(true())
+    names = {"key": "key_id", "user": "user_id", "provider": "provider"}
+    made: ColumnElement[bool] = table.c[names[budget.scope]] == budget.scope_id
+    return made
+
+
+def applying(budgets: Mapping[Scope, Sequence[Budget]], scopes: Iterable[Scope]) -> list[Budget]:
+    """Each budget once."""
+    return [budget for scope in dict.fromkeys(scopes) for budget in budgets.get(scope, ())]
