@@ -1,7 +1,7 @@
 import pytest
 
-from ailb.errors import InvalidKey
-from ailb.identity import Identity, key_of
+from ailb.errors import BadRequest, InvalidKey
+from ailb.identity import Identity, key_of, user_id, user_of
 from ailb.secret import Secret
 
 
@@ -64,3 +64,38 @@ def test_who_is_admitted_with_an_admin_key(required: bool, headers: dict[str, st
 
 def test_everybody_is_admitted_without_one() -> None:
     assert Identity().admits({}) is True
+
+
+@pytest.mark.parametrize(
+    ("given", "user"),
+    [
+        ("", None),
+        ("  ", None),
+        (" ann ", "ann"),
+        ("ann@example.com", "ann@example.com"),
+        ("Ann Lee", "Ann Lee"),
+        ("日本", "日本"),
+        ("e\u0301", "\u00e9"),
+        ("a" * 256, "a" * 256),
+    ],
+)
+def test_the_user_that_a_header_names(given: str, user: str | None) -> None:
+    assert user == user_of({"x-user-id": given.encode().decode("latin-1")})
+
+
+@pytest.mark.parametrize("given", ["a" * 257, "a,b", "a\tb", "a\x00b", "\u200bann", "a\u202eb", "\u2028"])
+def test_what_no_user_can_be_called(given: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        user_of({"x-user-id": given.encode().decode("latin-1")})
+    assert "X-User-ID" == caught.value.param
+
+
+def test_a_user_that_is_not_utf_8() -> None:
+    with pytest.raises(BadRequest, match="UTF-8"):
+        user_of({"x-user-id": "\xff"})
+
+
+@pytest.mark.parametrize("given", ["", " ann", "ann "])
+def test_a_body_has_to_name_a_user_to_the_letter(given: str) -> None:
+    with pytest.raises(BadRequest, match="user_id"):
+        user_id(given, "user_id")

@@ -1,6 +1,6 @@
 import pytest
 
-from ailb.keys import Key
+from ailb.keys import NO_KEYS, Key
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,7 @@ def test_a_list_of_models_may_have_patterns(allowed: tuple[str, ...] | None, mod
 @pytest.mark.parametrize(("allowed", "may"), [(None, True), ((), False), (("docs",), True), (("d*",), False)])
 def test_a_list_of_collections_has_names_only(allowed: tuple[str, ...] | None, may: bool) -> None:
     assert may is Key("key-1", "ann", allowed_collections=allowed).allows_collection("docs")
+
+
+async def test_without_a_store_no_key_is_good() -> None:
+    assert await NO_KEYS.find("sk-ailb_" + "a" * 43) is None
