@@ -1,6 +1,6 @@
 """The Starlette app: routes, what is about HTTP and not about LLMs, and the one error shape for all that goes wrong outside the edge."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -66,13 +66,12 @@ class App(Starlette):
         inner = super().build_middleware_stack()
         edges = self._edges
 
-        async def door(scope: Scope, receive: Receive, send: Send) -> None:
+        def door(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             if scope["type"] != "http":
-                await inner(scope, receive, send)
-            elif scope["method"] == "POST" and (edge := edges.get(scope["path"])) is not None:
-                await edge(scope, receive, send)
-            else:
-                await inner(scope, receive, stamped(scope, send))
+                return inner(scope, receive, send)
+            if scope["method"] == "POST" and (edge := edges.get(scope["path"])) is not None:
+                return edge(scope, receive, send)
+            return inner(scope, receive, stamped(scope, send))
 
         app: ASGIApp = door
         for cls, args, kwargs in reversed(around):

@@ -7,6 +7,7 @@ here, not there. If cancellation lands inside `send()`, nobody closes the genera
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -27,6 +28,9 @@ LOG = structlog.get_logger("ailb.edge")
 SETTLE_SECONDS: Final = 10.0
 WATCH_AFTER_SECONDS: Final = 0.05
 """When the watcher for the hang-up starts. It is a task, which an answer that is there before does not need to pay for."""
+
+UNBUFFERED: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-cache, no-store", "x-accel-buffering": "no"})
+"""So that nobody in between keeps a stream, or keeps it back."""
 
 
 class Edge:
@@ -82,6 +86,11 @@ class Edge:
 
 class _Service:
     """One exchange being served."""
+
+    __slots__ = (
+        *("_cut", "_encoder", "_exchange", "_gateway", "_left", "_outcome", "_outlet", "_over"),
+        *("_reply", "_speech", "_task", "_watcher", "__weakref__"),
+    )
 
     def __init__(self, speech: Speech, gateway: Gateway, exchange: Exchange, outlet: Outlet) -> None:
         self._speech = speech
@@ -143,7 +152,7 @@ class _Service:
             beat=self._speech.heartbeat,
             beat_seconds=server.heartbeat_seconds,
             write_seconds=server.write_seconds,
-            early=self._stream_headers({}),
+            early=self._early_headers,
             stalled=self._stalled,
         )
         self._reply = await snapshot.call(self._exchange)
@@ -154,23 +163,20 @@ class _Service:
     async def _whole(self, reply: Reply, write_seconds: float) -> None:
         body = b""
         async for batch in reply:
+            self._see(batch)
             for event in batch:
-                self._see(event)
                 body = self._speech.whole(self._exchange.prompt, event)
             if body:
                 break  # an answer that is not streamed is a stream of one
         self._over = True
         if len(body) > SLICE:
             limits = {"beat_seconds": write_seconds, "write_seconds": write_seconds}
-            self._outlet.watch(beat=b"", early={}, stalled=self._stalled, **limits)
+            self._outlet.watch(beat=b"", early=dict, stalled=self._stalled, **limits)
         await self._outlet.whole(reply.status, self._headers(reply.headers), body)
 
     async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
-        outlet = self._outlet
-        async for batch in reply:
-            for event in batch:
-                self._see(event)
-            data = b"".join([encode(event) for event in batch])
+        outlet, ahead = self._outlet, aiter(reply)
+        while (data := self._told(await anext(ahead, None), encode)) is not None:
             if not data:
                 continue
             if not outlet.started:
@@ -179,13 +185,22 @@ class _Service:
         if not outlet.started:
             await outlet.start(reply.status, self._stream_headers(reply.headers))
 
-    def _see(self, event: Event) -> None:
-        if event.usage is not None:
-            self._outcome.usage = event.usage
-        if self._outcome.first_event is None:
-            self._outcome.first_event = self._exchange.elapsed
+    def _told(self, batch: list[Event] | None, encode: Callable[[Event], bytes]) -> bytes | None:
+        """A batch as the client gets it. A function of its own, so that a stream that waits for its next batch does not hold the last."""
+        if batch is None:
+            return None
+        self._see(batch)
+        return encode(batch[0]) if len(batch) == 1 else b"".join([encode(event) for event in batch])
+
+    def _see(self, batch: list[Event]) -> None:
+        outcome = self._outcome
+        for event in batch:
+            if event.usage is not None:
+                outcome.usage = event.usage
+        if outcome.first_event is None and batch:
+            outcome.first_event = self._exchange.elapsed
         if self._exchange.keep_events:
-            self._outcome.events.append(event)
+            outcome.events += batch
 
     def _begin_watch(self, receive: Receive) -> None:
         self._watcher = asyncio.create_task(self._watch(receive))
@@ -245,12 +260,11 @@ class _Service:
         return headers
 
     def _stream_headers(self, upstream: Mapping[str, str]) -> dict[str, str]:
-        return {
-            "content-type": self._speech.stream_type,
-            "cache-control": "no-cache, no-store",
-            "x-accel-buffering": "no",
-            **self._headers(upstream),
-        }
+        return {"content-type": self._speech.stream_type, **UNBUFFERED, **self._headers(upstream)}
+
+    def _early_headers(self) -> dict[str, str]:
+        """Of a stream that begins with a heartbeat, before anybody knows who will answer."""
+        return {"content-type": self._speech.stream_type, **UNBUFFERED, "x-ailb-attempts": "0", "x-ailb-latency-ms": "0"}
 
     async def _drain(self, draining: Draining) -> None:
         try:

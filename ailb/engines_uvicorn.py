@@ -12,6 +12,7 @@ class Impatient(HttpToolsProtocol):
     """Cuts off who takes too long over a request's headers, from the connection's or the request's beginning."""
 
     _patience: asyncio.TimerHandle | None = None
+    _in_headers = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -21,16 +22,23 @@ class Impatient(HttpToolsProtocol):
         self._end()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Most requests have all their headers in one piece, and need no timer."""
+        super().data_received(data)
+        if self._in_headers and self._patience is None:
+            self._begin()
+
     def on_message_begin(self) -> None:
-        self._begin()
+        self._in_headers = True
+        self._end()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        self._in_headers = False
         self._end()
         super().on_headers_complete()
 
     def _begin(self) -> None:
-        self._end()
         self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
     def _end(self) -> None:

@@ -4,7 +4,7 @@ The outermost ASGI middleware. It gives each request its id.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from random import Random
 from typing import Final
 from urllib.parse import urlsplit
@@ -45,18 +45,17 @@ class Guard:
         self._http2 = http2
         self._dice = Random()  # noqa: S311 - an id is not a secret
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Without a coroutine of its own, which every open stream would hold."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         id = scope["ailb.id"] = _given_id(scope["headers"]) or f"req_{self._dice.getrandbits(96):024x}"
         try:
             headers = self._check(scope)
         except Refusal as refusal:
-            await refuse(send, refusal, id, close=True)
-            return
+            return refuse(send, refusal, id, close=True)
         scope["ailb.headers"] = headers
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> Mapping[str, str]:
         """The headers by lower-case name; of a name that stands several times, the last one."""

@@ -17,28 +17,55 @@ SLICE: Final = 64 * 1024
 FRESH: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store", "vary": "Authorization"})
 """No answer may be kept by anything in between, and none is for somebody else."""
 
+_NAMES: Final[Mapping[str, bytes]] = MappingProxyType(
+    {
+        name: name.encode()
+        for name in (
+            *("cache-control", "content-length", "content-type", "vary", "x-accel-buffering", "x-request-id"),
+            *("x-ailb-provider", "x-ailb-model", "x-ailb-attempts", "x-ailb-latency-ms"),
+        )
+    }
+)
+_VALUES: Final[Mapping[str, bytes]] = MappingProxyType(
+    {value: value.encode() for value in (JSON, *FRESH.values(), "text/event-stream; charset=utf-8", "no-cache, no-store", "no", "0", "1")}
+)
+"""What stands in most answers, encoded once: a server keeps an answer's headers for as long as a stream is open."""
+
 
 class Outlet:
     """Whole: `whole()`. Streamed: `start()`, `write()`..., `finish()`.
 
     While a stream is open, `beat` goes out whenever nothing else did for `beat_seconds`, and `stalled()` is called once when the
-    client takes nothing for `write_seconds`. A heartbeat may come before `start()`: then the response starts with `early`, a 200,
+    client takes nothing for `write_seconds`. A heartbeat may come before `start()`: then the response starts with `early()`, a 200,
     and what is still to come, an error too, has to come inside of it.
     """
+
+    __slots__ = (
+        "_beat",
+        "_beat_seconds",
+        "_beating",
+        "_early",
+        "_id",
+        "_last",
+        "_loop",
+        "_send",
+        "_sending",
+        "_stalled",
+        "_timer",
+        "_write_seconds",
+        "started",
+        "status",
+    )
 
     def __init__(self, send: Send, id: str) -> None:
         self._send = send
         self._id = id
         self._loop = asyncio.get_running_loop()
         self.status: int | None = None
+        self.started = False
         self._sending: float | None = None
-        self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None
-
-    @property
-    def started(self) -> bool:
-        return self.status is not None
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         headers = {"content-type": JSON, "content-length": str(len(body)), **headers}
@@ -50,13 +77,16 @@ class Outlet:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
+        self.started = True
         headers = {**FRESH, **headers, "x-request-id": self._id}
         await self._send({"type": "http.response.start", "status": status, "headers": encoded(headers)})
 
     async def write(self, data: bytes) -> None:
         while self._beating is not None:
             await self._beating
-        await self._write(data, more=True)
+        self._sending = self._last = self._loop.time()  # as `_write`, without another coroutine for each chunk
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._sending = None
 
     async def finish(self, data: bytes) -> None:
         """The reader is watched until it has taken this too."""
@@ -66,41 +96,44 @@ class Outlet:
         self.stop()
 
     def watch(
-        self, *, beat: bytes, beat_seconds: float, write_seconds: float, early: Mapping[str, str], stalled: Callable[[], None]
+        self, *, beat: bytes, beat_seconds: float, write_seconds: float, early: Callable[[], Mapping[str, str]], stalled: Callable[[], None]
     ) -> None:
         """Begins the heartbeats of a stream and the watch over its reader. `stop()` or `finish()` ends both."""
-        loop = self._loop
-        self._last = loop.time()
-
-        def look() -> None:
-            now = loop.time()
-            due = now + beat_seconds
-            if self._sending is not None:
-                due = self._sending + write_seconds
-                if due <= now:
-                    stalled()
-                    return
-            elif beat and self._beating is None:
-                if self._last + beat_seconds <= now:
-                    self._beating = loop.create_task(self._beat(beat, early))
-                else:
-                    due = self._last + beat_seconds
-            self._timer = loop.call_at(due, look)
-
-        self._timer = loop.call_later(min(beat_seconds, write_seconds), look)
+        self._beat = beat
+        self._beat_seconds = beat_seconds
+        self._write_seconds = write_seconds
+        self._early = early
+        self._stalled = stalled
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(min(beat_seconds, write_seconds), self._look)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    async def _beat(self, beat: bytes, early: Mapping[str, str]) -> None:
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = now + self._beat_seconds
+        if self._sending is not None:
+            due = self._sending + self._write_seconds
+            if due <= now:
+                self._stalled()
+                return
+        elif self._beat and self._beating is None:
+            if self._last + self._beat_seconds <= now:
+                self._beating = self._loop.create_task(self._send_beat())
+            else:
+                due = self._last + self._beat_seconds
+        self._timer = self._loop.call_at(due, self._look)
+
+    async def _send_beat(self) -> None:
         try:
             if self._timer is None:  # it was over before this could run
                 return
             if not self.started:
-                await self.start(200, early)
-            await self._write(beat, more=True)
+                await self.start(200, self._early())
+            await self._write(self._beat, more=True)
         finally:
             self._beating = None
 
@@ -152,11 +185,10 @@ def collected(send: Send) -> Send:
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """As ASGI wants them. A value that HTTP could not carry loses what does not fit, CR and LF first of all."""
-    return [
-        (name.encode("latin-1"), value.encode() if value.isascii() and value.isprintable() else _fitting(value))
-        for name, value in headers.items()
-    ]
+    return [(_NAMES.get(name) or name.encode("latin-1"), _VALUES.get(value) or _fitting(value)) for name, value in headers.items()]
 
 
 def _fitting(value: str) -> bytes:
+    if value.isascii() and value.isprintable():
+        return value.encode()
     return "".join(c for c in value if c.isprintable()).encode("latin-1", "replace")

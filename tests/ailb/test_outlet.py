@@ -42,7 +42,7 @@ class Wire:
 def watch(outlet: Outlet, *, beat: bytes = BEAT, beat_seconds: float = 0.01, write_seconds: float = 10.0) -> asyncio.Event:
     stalled = asyncio.Event()
     early = {"content-type": "text/event-stream"}
-    outlet.watch(beat=beat, beat_seconds=beat_seconds, write_seconds=write_seconds, early=early, stalled=stalled.set)
+    outlet.watch(beat=beat, beat_seconds=beat_seconds, write_seconds=write_seconds, early=lambda: early, stalled=stalled.set)
     return stalled
 
 
@@ -131,7 +131,7 @@ async def test_a_client_that_takes_nothing_is_told_about_once() -> None:
     wire = Wire()
     outlet = Outlet(wire, "id")
     told: list[bool] = []
-    outlet.watch(beat=BEAT, beat_seconds=0.01, write_seconds=0.02, early={}, stalled=lambda: told.append(True))
+    outlet.watch(beat=BEAT, beat_seconds=0.01, write_seconds=0.02, early=dict, stalled=lambda: told.append(True))
     await outlet.start(200, {})
     wire.go.clear()
     writing = asyncio.create_task(outlet.write(b"a"))
