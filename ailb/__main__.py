@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ailb import __version__
-from ailb.commands import check, serve
+from ailb.commands import billing, check, serve
 from ailb.errors import ConfigError
 
-_COMMANDS: Final = {"serve": serve, "check": check}
+_COMMANDS: Final = {"serve": serve, "check": check, "billing": billing}
 _NO_PORT: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 

@@ -7,7 +7,21 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, RowMapping, Select, String, Table, case, func, literal, literal_column, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, SPEND
@@ -24,7 +38,7 @@ _NONE: Final[ColumnElement[str]] = literal_column("''", String)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which rows: from `start` up to, not including, `end`. None: whatever it is."""
+    """Which rows: from `start` up to, not including, `end`. None: whatever it is. `model` is its name at the provider or as asked."""
 
     start: int
     end: int
@@ -106,5 +120,8 @@ def _amounts(table: Table) -> dict[str, ColumnElement[int]]:
 
 def _within(table: Table, span: Span) -> list[ColumnElement[bool]]:
     at = table.c.day if table is SPEND else table.c.at
-    wanted = {"user_id": span.user, "key_id": span.key_id, "provider": span.provider, "model": span.model}
-    return [at >= span.start, at < span.end, *(table.c[name] == value for name, value in wanted.items() if value is not None)]
+    wanted = {"user_id": span.user, "key_id": span.key_id, "provider": span.provider}
+    found = [at >= span.start, at < span.end, *(table.c[name] == value for name, value in wanted.items() if value is not None)]
+    if span.model is not None:
+        found.append(or_(table.c.model == span.model, table.c.asked == span.model))
+    return found
