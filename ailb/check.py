@@ -14,6 +14,7 @@ from ailb.meter import Meter
 from ailb.metrics import Metrics
 from ailb.secret import HIDDEN, scrub
 
+_PASSWORD = re.compile(r"://[^/]*@")
 _CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential")
 
 
@@ -30,8 +31,15 @@ def _onion(snapshot: Snapshot) -> str:
 
 
 def _layer(table: config.Layer) -> str:
-    options = ", ".join(f"{name} = {HIDDEN if _CONFIDENTIAL.search(name.lower()) else value}" for name, value in table.options.items())
+    options = ", ".join(f"{name} = {HIDDEN if _is_secret(name, value) else value}" for name, value in table.options.items())
     return f"{table.use} ({options})" if options else table.use
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """A number is none; a URL with a password in it is one, whatever it is called."""
+    return not isinstance(value, int | float) and (
+        _CONFIDENTIAL.search(name.lower()) is not None or _PASSWORD.search(str(value)) is not None
+    )
 
 
 def _providers(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:

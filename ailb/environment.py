@@ -87,6 +87,8 @@ def _variables(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[t
     for index, layer in _tables(raw, "layer"):
         if layer.get("use") == "routing":
             yield "ROUTING_STRATEGY", ("layer", index, "strategy"), str
+        if layer.get("use") == "ratelimit":
+            yield "REDIS_URL", ("layer", index, "redis"), str
     for index, provider in _tables(raw, "provider"):
         name = str(provider.get("name", "")).upper().replace("-", "_")
         if name == "OLLAMA":

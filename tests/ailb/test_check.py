@@ -71,7 +71,7 @@ def test_it_shows_the_onion_the_providers_and_the_models(tmp_path: Path) -> None
 
 def test_the_default_shows_its_stand_in() -> None:
     lines = report(DEFAULT, {}).splitlines()
-    assert "edge -> access -> auth -> routing (strategy = load_balanced) -> provider" == lines[0]
+    assert "edge -> access -> auth -> ratelimit -> routing (strategy = load_balanced) -> provider" == lines[0]
     assert {"  echo        stand-in", "  openai      off       OPENAI_API_KEY is not set", "ok"} <= set(lines)
 
 
@@ -87,6 +87,12 @@ def test_options_that_sound_secret_are_hidden(tmp_path: Path) -> None:
     file.write_text('[[layer]]\nuse = "secretive:Secretive"\napi_key = "canary"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n')
     said = report(file, {})
     assert ("secretive:Secretive (api_key = [hidden])" in said, "canary" in said) == (True, False)
+
+
+def test_numbers_are_shown_and_urls_with_a_password_are_not() -> None:
+    onion = report(DEFAULT, {"REDIS_URL": "redis://:canary@127.0.0.1/0"}).splitlines()[0]
+    assert ("ratelimit (redis = [hidden])" in onion, "canary" in onion) == (True, False)
+    assert "redis = redis://127.0.0.1/0" in report(DEFAULT, {"REDIS_URL": "redis://127.0.0.1/0"})
 
 
 CANARY = "canary-4f1c9a-of-no-known-shape"

@@ -68,9 +68,19 @@ def test_every_default_is_the_one_that_it_has(heading: str, table: type[BaseMode
 
 
 def test_every_variable_has_its_line() -> None:
-    names = ["HOST", "HTTP_PORT", "LOG_LEVEL", "DEFAULT_MODEL", "AILB_ADMIN_KEY", "DATABASE_URL", "ROUTING_STRATEGY", "OLLAMA_HOST"]
+    names = [
+        "HOST",
+        "HTTP_PORT",
+        "LOG_LEVEL",
+        "DEFAULT_MODEL",
+        "AILB_ADMIN_KEY",
+        "DATABASE_URL",
+        "ROUTING_STRATEGY",
+        "OLLAMA_HOST",
+        "REDIS_URL",
+    ]
     names += ["NAME_API_KEY", "NAME_BASE_URL", "NAME_MODELS"]
-    raw = {"layer": [{"use": "routing"}], "provider": [{"name": "name"}, {"name": "ollama"}]}
+    raw = {"layer": [{"use": "routing"}, {"use": "ratelimit"}], "provider": [{"name": "name"}, {"name": "ollama"}]}
     heard = {variable for variable, _ in overrides(raw, dict.fromkeys(names, "1")).values()}
     assert set(names) == heard
     assert heard == set(rows("## The environment"))

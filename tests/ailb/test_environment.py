@@ -8,7 +8,7 @@ from ailb.errors import ConfigError
 from ailb.secret import Secret
 
 RAW: dict[str, Any] = {
-    "layer": [{"use": "access"}, {"use": "routing"}],
+    "layer": [{"use": "access"}, {"use": "routing"}, {"use": "ratelimit"}],
     "provider": [{"name": "my-llm"}, {"name": "ollama"}],
 }
 
@@ -23,6 +23,7 @@ RAW: dict[str, Any] = {
         ("DEFAULT_MODEL", "gpt-4", ("default_model",), "gpt-4"),
         ("AILB_ADMIN_KEY", "k", ("auth", "admin_key"), "k"),
         ("ROUTING_STRATEGY", "failover", ("layer", 1, "strategy"), "failover"),
+        ("REDIS_URL", "redis://r", ("layer", 2, "redis"), "redis://r"),
         ("MY_LLM_API_KEY", "k", ("provider", 0, "api_key"), "k"),
         ("MY_LLM_BASE_URL", "http://x", ("provider", 0, "base_url"), "http://x"),
         ("MY_LLM_MODELS", "a, b,,", ("provider", 0, "models"), ["a", "b"]),

@@ -73,7 +73,7 @@ def layers(*uses: str) -> str:
 
 async def test_the_default_answers_without_a_key_and_without_a_network() -> None:
     snapshot = load(DEFAULT, {}, services())
-    assert (["echo"], 3, "gpt-4") == (list(snapshot.providers), len(snapshot.layers), snapshot.models.default)
+    assert (["echo"], 4, "gpt-4") == (list(snapshot.providers), len(snapshot.layers), snapshot.models.default)
     reply = await snapshot.call(ask("Hello", model="gpt-3.5-turbo"))
     assert "You said: Hello" in "".join([event.text async for batch in reply for event in batch])
 

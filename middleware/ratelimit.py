@@ -1,0 +1,106 @@
+"""Who may ask how often: requests and tokens a minute, and requests at a time, of each key or user."""
+
+from hashlib import blake2s
+from itertools import count
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from ailb.errors import ConfigError, Unavailable
+from ailb.exchange import Caller, Exchange, Reply
+from ailb.secret import Secret
+from ailb.stack import Next
+from middleware.ratelimit_memory import Memory
+from middleware.ratelimit_stay import Limits, Stay
+from middleware.ratelimit_window import BooksLost
+
+if TYPE_CHECKING:
+    from middleware.ratelimit_redis import Shared
+
+MOST_NAME: Final = 64
+"""Characters of a user's name that are kept; a longer one is hashed."""
+
+
+class RateLimit:
+    """The options are the limits of callers whose key has none of its own; None: no limit. With `redis`, a URL, all processes count
+    together; while it does not answer each counts alone (`go_on`), or nobody with a limit gets in (`refuse`).
+    """
+
+    def __init__(
+        self,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        max_parallel: int | None = None,
+        redis: Secret | None = None,
+        when_redis_is_down: Literal["refuse", "go_on"] = "go_on",
+    ) -> None:
+        self._defaults = (requests_per_minute, tokens_per_minute, max_parallel)
+        if any(limit is not None and limit < 1 for limit in self._defaults):
+            raise ValueError("a limit should be at least 1; without one there is no limit")
+        self._memory = Memory()
+        self._shared = _shared(redis) if redis else None
+        self._refuse = when_redis_is_down == "refuse"
+        self._slots = count()
+
+    async def __aenter__(self) -> Self:
+        if self._shared is not None:
+            await self._shared.__aenter__()
+        return self
+
+    async def __aexit__(self, *why: object) -> None:
+        if self._shared is not None:
+            await self._shared.__aexit__(*why)
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        limits = self._limits(exchange.caller)
+        if limits is not None:
+            await self._admit(exchange, limits)
+        return await call_next(exchange)
+
+    async def _admit(self, exchange: Exchange, limits: Limits) -> None:
+        """Raises RateLimited, Unavailable."""
+        slot = str(next(self._slots))
+        shared = self._shared
+        if shared is not None:
+            if shared.up:
+                stay = Stay(exchange, limits, shared, slot)
+                exchange.on_settle(stay.settle)
+                try:
+                    await stay.admit()
+                    return
+                except BooksLost:
+                    pass  # what it has taken comes back all the same, once Redis does
+            if self._refuse:
+                raise Unavailable("the rate limits cannot be looked up now", headers={"retry-after": "1"})
+        stay = Stay(exchange, limits, self._memory, slot)
+        exchange.on_settle(stay.settle)
+        await stay.admit()
+
+    def _limits(self, caller: Caller) -> Limits | None:
+        """None where there are none."""
+        key = caller.key
+        requests, tokens, parallel = self._defaults
+        if key is not None:
+            requests = requests if key.rate_limit_rpm is None else key.rate_limit_rpm
+            tokens = tokens if key.rate_limit_tpm is None else key.rate_limit_tpm
+            parallel = parallel if key.max_parallel is None else key.max_parallel
+        if requests is None and tokens is None and parallel is None:
+            return None
+        return Limits(f"key/{key.id}" if key is not None else f"user/{_short(caller.user)}", requests, tokens, parallel)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MOST_NAME else blake2s(name.encode(errors="replace")).hexdigest()
+
+
+def _shared(url: Secret) -> "Shared":
+    """Imported only where it is wanted: `redis` need not be installed."""
+    try:
+        from middleware.ratelimit_redis import Shared
+    except ModuleNotFoundError as missing:
+        if missing.name != "redis":
+            raise
+        raise ConfigError('[[layer]] "ratelimit".redis', "needs the package redis: install ailb[redis]") from None
+    try:
+        return Shared(url)
+    except ValueError:  # it may quote the password
+        raise ConfigError('[[layer]] "ratelimit".redis', "should be a URL such as redis://host:6379/0") from None

@@ -1,0 +1,86 @@
+"""The books of one process."""
+
+import time
+from typing import Final
+
+from limits.aio.storage import MemoryStorage
+
+from middleware.ratelimit_window import MINUTE, Window
+
+MOST: Final = 50_000
+"""Counts that are kept at a time; each limit of each account has one for every minute that it was busy in."""
+
+
+class Memory:
+    """Nothing in here waits, so that nobody comes between a look and a take."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._counts = Counts(most)
+        self._slots: dict[str, set[str]] = {}
+
+    async def look(self, name: str) -> Window:
+        return Window(*await self._counts.get_sliding_window(name, MINUTE))
+
+    async def take(self, name: str, limit: int, cost: int) -> bool:
+        return await self._counts.acquire_sliding_window_entry(name, limit, MINUTE, cost)
+
+    async def enter(self, account: str, most: int, slot: str) -> bool:
+        slots = self._slots.setdefault(account, set())
+        if len(slots) < most:
+            slots.add(slot)
+        elif not slots:
+            del self._slots[account]
+        return slot in slots
+
+    def correct(self, name: str, difference: int, age: float) -> None:
+        _, key = self._counts.sliding_window_keys(name, MINUTE, time.time() - age)
+        self._counts.correct(key, difference)
+
+    def leave(self, account: str, slot: str) -> None:
+        slots = self._slots.get(account, set())
+        slots.discard(slot)
+        if not slots:
+            self._slots.pop(account, None)
+
+
+class Counts(MemoryStorage):
+    """The storage of `limits`, without its task at every hit, which goes through all the keys that there are. At most `most` keys:
+    past that the oldest are forgotten, or whoever makes up new names could fill the memory.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    async def get(self, key: str) -> int:
+        return self._count(key)
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        count = self._count(key)
+        if key not in self.storage:
+            self._make_room()
+            self.expirations[key] = time.time() + expiry
+        self.storage[key] = count + amount
+        return count + amount
+
+    def correct(self, key: str, difference: int) -> None:
+        """Changes a count that is still there, to no less than nothing."""
+        if key in self.storage:
+            self.storage[key] = max(0, self.storage[key] + difference)
+
+    def _count(self, key: str) -> int:
+        if key not in self.storage:
+            return 0
+        if self.expirations[key] <= time.time():
+            del self.storage[key], self.expirations[key]
+            return 0
+        return self.storage[key]
+
+    def _make_room(self) -> None:
+        """Keys are in the order in which they were made, and all live equally long: the first is always the next to go."""
+        now = time.time()
+        while self.storage:
+            oldest = next(iter(self.storage))
+            if len(self.storage) < self._most and self.expirations[oldest] > now:
+                return
+            del self.storage[oldest], self.expirations[oldest]

@@ -1,0 +1,75 @@
+"""How much of a minute is used, when there is room again, and how clients are told. Pure."""
+
+from collections.abc import Awaitable
+from math import ceil, floor
+from typing import Final, NamedTuple, Protocol
+
+MINUTE: Final = 60
+
+
+class Window(NamedTuple):
+    """A sliding window, as `limits` counts it: all of the current minute, and of the previous one the part that is not a minute ago.
+
+    The times are seconds until a count is forgotten: a previous one after at most one minute, a current one after at most two.
+    """
+
+    previous: int
+    previous_ttl: float
+    current: int
+    current_ttl: float
+
+    @property
+    def used(self) -> int:
+        return floor(self.previous * self.previous_ttl / MINUTE + self.current)
+
+    def wait(self, most: int) -> float:
+        """Seconds until no more than `most` are used, if nobody uses more; a minute where that will never be."""
+        if most < 0:
+            return MINUTE
+        if self.used <= most:
+            return 0.0
+        if self.current <= most:
+            return self.previous_ttl - (most + 1 - self.current) * MINUTE / self.previous
+        until_previous = max(0.0, self.current_ttl - MINUTE)
+        return until_previous + MINUTE - (most + 1) * MINUTE / self.current
+
+
+class BooksLost(Exception):
+    """The books cannot be asked now."""
+
+
+class Books(Protocol):
+    """Who used how much. An `account` is whose; the `name` of a window is made of it. What has to wait raises BooksLost, except when
+    something is given back: that is tried once.
+    """
+
+    async def look(self, name: str) -> Window: ...
+
+    async def take(self, name: str, limit: int, cost: int) -> bool:
+        """Whether `cost`, at least 1, did fit into `limit`, and is taken."""
+
+    async def enter(self, account: str, most: int, slot: str) -> bool:
+        """Whether one of `most` slots was free, and is taken under the name `slot`."""
+
+    def correct(self, name: str, difference: int, age: float) -> Awaitable[None] | None:
+        """Adds to what was taken `age` seconds ago, or gives back what is negative."""
+
+    def leave(self, account: str, slot: str) -> Awaitable[None] | None:
+        """Gives a slot back, also one that may not have been taken after all."""
+
+
+def told(kind: str, limit: int, window: Window) -> dict[str, str]:
+    """OpenAI's headers about one limit. `kind` is requests or tokens."""
+    return {
+        f"x-ratelimit-limit-{kind}": str(limit),
+        f"x-ratelimit-remaining-{kind}": str(max(0, limit - window.used)),
+        f"x-ratelimit-reset-{kind}": duration(window.wait(0)),
+    }
+
+
+def duration(seconds: float) -> str:
+    """As OpenAI writes it, rounded up: `6ms`, `1s`, `1m2s`."""
+    if 0 < seconds <= 0.999:
+        return f"{ceil(seconds * 1000)}ms"
+    minutes, rest = divmod(ceil(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
