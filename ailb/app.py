@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ailb.admin.access import ApiRoute
 from ailb.admin.pages import Pages, refusal_page
 from ailb.config import Config
 from ailb.dialect import Speech
@@ -29,8 +30,11 @@ from ailb.plugins import named
 LOG = structlog.get_logger("ailb.app")
 
 
-def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence[Speech]) -> Starlette:
-    """`config` is that of the start: the middleware is made from it once, and a reload does not change it."""
+def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence[Speech], api: Sequence[ApiRoute] = ()) -> Starlette:
+    """`config` is that of the start: the middleware is made from it once, and a reload does not change it.
+
+    `api` are the routes of /api; that each is an `ApiRoute` is what keeps them closed.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -44,7 +48,7 @@ def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence
     edges = {path: Edge(speech, gateway) for speech in speeches for path in speech.paths}
     return App(
         edges,
-        routes=[*(Route(path, edge, methods=["POST"]) for path, edge in edges.items()), *_routes(gateway, metrics)],
+        routes=[*(Route(path, edge, methods=["POST"]) for path, edge in edges.items()), *_routes(gateway, metrics), *api],
         middleware=_middleware(config),
         exception_handlers={Refusal: errors.refusal, HTTPException: errors.http, Exception: errors.bug},
         lifespan=lifespan,

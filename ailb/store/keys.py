@@ -15,6 +15,7 @@ from ailb.clock import Clock
 from ailb.errors import Conflict, NotFound, Unavailable
 from ailb.keys import PREFIX, Key
 from ailb.store import keys_rows as rows
+from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.keys_cache import Cache, Known
 from ailb.store.keys_rows import Record
@@ -40,6 +41,7 @@ class KeyStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._budgets = Budgets(database)
         self._cache = Cache(self._load, self._revision, clock)
         self._used: dict[str, int] = {}
         self._polling: asyncio.Task[None] | None = None
@@ -77,7 +79,7 @@ class KeyStore:
             await connection.execute(insert(KEYS).values(row))
             await rows.put_secret(connection, id, _digest(secret), until=now, now=now)
             if limits := rows.lasting(terms):
-                await rows.put_quota(connection, id, limits, now)
+                await self._put_quota(connection, id, limits)
 
         await self._change(work)
         return secret, await self.get(id)
@@ -105,13 +107,12 @@ class KeyStore:
 
     async def update(self, id: str, terms: Mapping[str, Any], user: str | None = None) -> Record:
         """Raises NotFound, and Conflict for a key that is revoked."""
-        now = self._database.micros()
         values = rows.columns(terms) or {"id": id}
 
         async def work(connection: AsyncConnection) -> None:
             await _set(connection, id, user, values)
             if limits := rows.lasting(terms):
-                await rows.put_quota(connection, id, limits, now)
+                await self._put_quota(connection, id, limits)
 
         await self._change(work)
         return await self.get(id)
@@ -134,6 +135,13 @@ class KeyStore:
 
         await self._change(work)
         return secret, await self.get(id)
+
+    async def _put_quota(self, connection: AsyncConnection, id: str, limits: Mapping[str, int | None]) -> None:
+        """A key's quota is a budget like any other. What is not in `limits` stays as it is."""
+        found = (await connection.execute(rows.quota(id))).mappings().first()
+        if found is not None or any(limit is not None for limit in limits.values()):
+            whole: dict[str, Any] = {**(found or {}), **limits}
+            await self._budgets.set_in(connection, "key", id, period="monthly", **whole)
 
     async def _change(self, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """Known here when it returns, and elsewhere within two seconds."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import Any, Final
 
 import orjson
@@ -96,14 +95,10 @@ def lasting(terms: Mapping[str, Any]) -> dict[str, int | None]:
     return {column: terms[name] for name, column in _QUOTAS.items() if name in terms}
 
 
-async def put_quota(connection: AsyncConnection, key_id: str, limits: Mapping[str, int | None], now: int) -> None:
-    """A key's quota is a budget like any other. What is not in `limits` stays as it is."""
+def quota(key_id: str) -> Select[Any]:
+    """The key's budget, if it has one: what its quotas are, and what else stays when they change."""
     mine = and_(BUDGETS.c.scope == "key", BUDGETS.c.scope_id == key_id, BUDGETS.c.period == "monthly")
-    changed = await connection.execute(update(BUDGETS).where(mine).values(limits))
-    if changed.rowcount == 0 and any(limit is not None for limit in limits.values()):
-        row = {"id": f"budget-{token_hex(16)}", "scope": "key", "scope_id": key_id, "period": "monthly", "created_at": now}
-        await connection.execute(insert(BUDGETS).values({**row, **limits}))
-    await changed_now(connection, "budgets")
+    return select(BUDGETS.c.limit_nanos, BUDGETS.c.limit_tokens, BUDGETS.c.soft_limit_ppm).where(mine)
 
 
 async def put_secret(connection: AsyncConnection, key_id: str, digest: bytes, *, until: int, now: int) -> None:
