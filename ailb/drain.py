@@ -9,9 +9,9 @@ from ailb.exchange import Drain, Reply
 
 
 class Draining:
-    """The rest of one stream: `see` is called for each event that still comes."""
+    """The rest of one stream: `see` is called for each batch that still comes."""
 
-    def __init__(self, reply: Reply, drain: Drain, see: Callable[[Event], None]) -> None:
+    def __init__(self, reply: Reply, drain: Drain, see: Callable[[list[Event]], None]) -> None:
         self._reply = reply
         self._drain = drain
         self._see = see
@@ -29,9 +29,8 @@ class Draining:
                 self._reading = True
                 self._limit.reschedule(asyncio.get_running_loop().time() + self._drain.seconds)
                 async for batch in self._reply:
-                    for event in batch:
-                        self._see(event)
-                        left -= len(event.raw)
+                    self._see(batch)
+                    left -= sum(len(event.raw) for event in batch)
                     if left < 0:
                         return
         except (TimeoutError, Refusal):

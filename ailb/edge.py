@@ -7,7 +7,6 @@ here, not there. If cancellation lands inside `send()`, nobody closes the genera
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -21,16 +20,13 @@ from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
 from ailb.gateway import Gateway
 from ailb.intake import ClientLeft, read_body
 from ailb.loader import Snapshot
-from ailb.outlet import SLICE, Outlet, collected, refuse
+from ailb.outlet import SLICE, UNBUFFERED, Outlet, collected, refuse
 from ailb.strict import parse
 
 LOG = structlog.get_logger("ailb.edge")
 SETTLE_SECONDS: Final = 10.0
 WATCH_AFTER_SECONDS: Final = 0.05
 """When the watcher for the hang-up starts. It is a task, which an answer that is there before does not need to pay for."""
-
-UNBUFFERED: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-cache, no-store", "x-accel-buffering": "no"})
-"""So that nobody in between keeps a stream, or keeps it back."""
 
 
 class Edge:
@@ -80,17 +76,11 @@ class Edge:
     async def _refuse(self, send: Send, scope: Scope, refusal: Refusal) -> None:
         """Before there was an exchange. The body may be unread, so the connection is not used again."""
         LOG.info("refused", id=scope["ailb.id"], path=scope["path"], status=refusal.status, error=refusal.message)
-        close = scope["http_version"] != "2"
-        await refuse(send, refusal, scope["ailb.id"], body=self._speech.error(refusal), close=close)
+        await refuse(send, refusal, scope["ailb.id"], body=self._speech.error(refusal), close=scope["http_version"] != "2")
 
 
 class _Service:
     """One exchange being served."""
-
-    __slots__ = (
-        *("_cut", "_encoder", "_exchange", "_gateway", "_left", "_outcome", "_outlet", "_over"),
-        *("_reply", "_speech", "_task", "_watcher", "__weakref__"),
-    )
 
     def __init__(self, speech: Speech, gateway: Gateway, exchange: Exchange, outlet: Outlet) -> None:
         self._speech = speech
@@ -104,8 +94,7 @@ class _Service:
         self._cut: Refusal | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._draining: Draining | None = None
-        self._left = False
-        self._over = False
+        self._left = self._over = False
 
     async def run(self, snapshot: Snapshot, receive: Receive) -> None:
         watching = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin_watch, receive)
@@ -170,8 +159,7 @@ class _Service:
                 break  # an answer that is not streamed is a stream of one
         self._over = True
         if len(body) > SLICE:
-            limits = {"beat_seconds": write_seconds, "write_seconds": write_seconds}
-            self._outlet.watch(beat=b"", early=dict, stalled=self._stalled, **limits)
+            self._outlet.watch(beat=b"", beat_seconds=write_seconds, write_seconds=write_seconds, early=dict, stalled=self._stalled)
         await self._outlet.whole(reply.status, self._headers(reply.headers), body)
 
     async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
@@ -209,9 +197,8 @@ class _Service:
         """The request was read to its end, so the next thing that comes is the hang-up."""
         while (await receive())["type"] != "http.disconnect":
             continue
-        if not self._over and self._task is not None:
-            self._left = True
-            self._task.cancel()
+        if not self._over:
+            self._stalled()
 
     def _stalled(self) -> None:
         """A client that takes nothing is gone, whatever its socket says; the last bytes are no exception."""

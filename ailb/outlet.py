@@ -17,6 +17,9 @@ SLICE: Final = 64 * 1024
 FRESH: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store", "vary": "Authorization"})
 """No answer may be kept by anything in between, and none is for somebody else."""
 
+UNBUFFERED: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-cache, no-store", "x-accel-buffering": "no"})
+"""A stream may not be kept back either."""
+
 _NAMES: Final[Mapping[str, bytes]] = MappingProxyType(
     {
         name: name.encode()

@@ -25,7 +25,7 @@ async def events(*steps: Event | Exception | asyncio.Event) -> AsyncIterator[lis
 async def drained(drain: Drain, *steps: Event | Exception | asyncio.Event) -> int:
     """How many events were seen."""
     seen: list[Event] = []
-    await asyncio.wait_for(Draining(Reply(events(*steps)), drain, seen.append).run(), SOON)
+    await asyncio.wait_for(Draining(Reply(events(*steps)), drain, seen.extend).run(), SOON)
     return len(seen)
 
 
@@ -51,8 +51,8 @@ async def test_it_can_be_stopped(early: bool) -> None:
     seen: list[Event] = []
     started = asyncio.Event()
 
-    def see(event: Event) -> None:
-        seen.append(event)
+    def see(batch: list[Event]) -> None:
+        seen.extend(batch)
         started.set()
 
     draining = Draining(Reply(events(said("a"), asyncio.Event())), ENDLESS, see)
