@@ -118,7 +118,7 @@ class Shared:
                 await self.take(name, UNLIMITED, difference)
             elif difference < 0 and self.up:
                 current = f"{PREFIX}:{{{name}}}"
-                await self._asked(self._give_back([f"{current}/-1", current], [-difference, round(age * 1000), MINUTE * 1000]))
+                await self._asked(self._give_back([f"{current}/-1", current], [-difference, int(age * 1000) - 1, MINUTE * 1000]))
 
     async def leave(self, account: str, slot: str) -> None:
         slot = f"{self._process}-{slot}"
@@ -129,6 +129,12 @@ class Shared:
         if self.up:
             with suppress(BooksLost):
                 await self._asked(self._redis.zrem(_slots(account), slot))
+
+    async def renew(self) -> None:
+        """Prolongs the leases of all slots that this process holds; puts back those that Redis has forgotten. Raises BooksLost."""
+        for account, slots in list(self._held.items()):
+            if slots:
+                await self._asked(self._renew([_slots(account)], [LEASE_SECONDS, *slots]))
 
     async def _asked(self, answer: Awaitable[T]) -> T:
         try:
@@ -152,8 +158,7 @@ class Shared:
                 if not self.up:
                     await self._asked(self._counts.get("probe"))
                 elif beat % RENEW_EVERY == 0:
-                    for account, slots in list(self._held.items()):
-                        await self._asked(self._renew([_slots(account)], [LEASE_SECONDS, *slots]))
+                    await self.renew()
 
 
 def _slots(account: str) -> str:

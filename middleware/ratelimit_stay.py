@@ -55,11 +55,11 @@ class Stay:
             self._slot = None
             what = f"Rate limit exceeded: {limits.parallel} requests at a time"
             raise RateLimited(what, headers={"retry-after": "1", **self._told(windows)})
-        self._taken_at = self._exchange.elapsed
         for share in self._shares:
             if not await books.take(share.name, share.limit, share.cost):  # somebody came between the look and this
                 raise self._refusal(share, windows)
             self._taken.append(share)
+            self._taken_at = self._exchange.elapsed  # after it, so that it never seems older than the window that it is in
         self._admitted = True
         after = [window._replace(current=window.current + share.cost) for share, window in zip(self._shares, windows, strict=True)]
         self._exchange.reply_headers.update(self._told(after))
