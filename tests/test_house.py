@@ -43,7 +43,15 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
     "prometheus_client": frozenset({"ailb.metrics"}),
     "pydantic": frozenset(
-        {"ailb.admin.bodies", "ailb.admin.billing_budget", "ailb.admin.keys", "ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}
+        {
+            "ailb.admin.billing_budget",
+            "ailb.admin.bodies",
+            "ailb.admin.keys",
+            "ailb.config",
+            "ailb.config_values",
+            "ailb.config_errors",
+            "ailb.options",
+        }
     ),
     "pydantic_core": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
     "rich": frozenset({"ailb.commands.audit", "ailb.commands.billing", "ailb.commands.keys"}),

@@ -9,7 +9,7 @@ from sqlalchemy import Select, delete, select, text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ailb.store.counters import BUMP, Budget, Counter, sums
+from ailb.store.counters import Budget, Counter, bump, sums
 from ailb.store.database import Database
 from ailb.store.schema import BUDGETS, COUNTERS
 from ailb.store.windows import PERIODS, Period, Windows
@@ -97,7 +97,7 @@ class Budgets:
         row: dict[str, Any] = {"id": f"bud_{token_hex(12)}", "created_at": self._database.micros(), "soft_limit_ppm": soft_limit_ppm}
         row |= {"scope": scope, "scope_id": scope_id, "period": period, "limit_nanos": limit_nanos, "limit_tokens": limit_tokens}
         await connection.execute(_SET, row)
-        await connection.execute(BUMP)
+        await bump(connection)
         (state,) = await self._states(_reader(connection), scope, scope_id, period)
         return state
 
@@ -116,7 +116,7 @@ class Budgets:
         ids = [row["id"] for row in await _reader(connection)(_select(scope, scope_id, period))]
         for table, column in ((COUNTERS, COUNTERS.c.budget_id), (BUDGETS, BUDGETS.c.id)):
             await connection.execute(delete(table).where(column.in_(ids)))
-        await connection.execute(BUMP)
+        await bump(connection)
         return len(ids)
 
     async def _states(self, rows: _Rows, *of: Any) -> list[BudgetState]:

@@ -7,6 +7,7 @@ is asked for in each: no change is ever missed, and no budget is read twice.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from secrets import randbits
 from typing import Any, Final
 
 import orjson
@@ -34,10 +35,9 @@ _SAVE: Final = (
     .values({name: bindparam(f"new_{name}") for name in _AMOUNTS})
 )
 _MARK: Final = update(HOLDS).where(HOLDS.c.id == bindparam("hold")).values(windows=bindparam("marked"))
-BUMP: Final = text(
-    "INSERT INTO revisions (name, number) VALUES ('budgets', 1) ON CONFLICT (name) DO UPDATE SET number = revisions.number + 1"
+_BUMP: Final = text(
+    "INSERT INTO revisions (name, number) VALUES ('budgets', :number) ON CONFLICT (name) DO UPDATE SET number = excluded.number"
 )
-"""Whoever changes budgets executes it in the same transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,6 @@ class Counters:
             self._known.update({scope: tuple(group) for scope, group in groupby(found, lambda budget: (budget.scope, budget.scope_id))})
         return self._known
 
-    def forget(self) -> None:
-        """After a transaction that did not come to its end."""
-        self._revision, self._known = -1, {}
-
     async def read(self, connection: AsyncConnection, places: Iterable[Place]) -> dict[Place, Counter]:
         """At least those of `places` that are there."""
         wanted = set(places)
@@ -166,6 +162,11 @@ def _of(table: Any, budget: Budget) -> ColumnElement[bool]:
     names = {"key": "key_id", "user": "user_id", "provider": "provider"}
     made: ColumnElement[bool] = table.c[names[budget.scope]] == budget.scope_id
     return made
+
+
+async def bump(connection: AsyncConnection) -> None:
+    """For whoever changes budgets, in the same transaction. A number that was never there: one that was rolled back does not come again."""
+    await connection.execute(_BUMP, {"number": randbits(62)})
 
 
 def applying(budgets: Mapping[Scope, Sequence[Budget]], scopes: Iterable[Scope]) -> list[Budget]:

@@ -22,9 +22,15 @@ RETRY_SECONDS: Final = 0.25
 FLUSH_SECONDS: Final = 5.0
 """How long the end waits for what is still to be written."""
 
+RETRY: Final = {"retry-after": "1"}
+
 Batch = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Any]]]
 """Writes items that came one after another, in their order; gives an answer for each. An answer that is an exception is raised to whoever
 waits for it, and everything else is written all the same."""
+
+
+class Unsure(Unavailable):
+    """The connection was lost in the middle of a commit: it may be written or not."""
 
 
 def is_down(error: BaseException) -> bool:
@@ -37,7 +43,7 @@ def is_down(error: BaseException) -> bool:
 def down(error: BaseException) -> Unavailable:
     """What the client is told; what it was is in the log."""
     LOG.warning("store failed", problem=told(error))
-    return Unavailable("the store is not available", headers={"retry-after": "1"})
+    return Unavailable("the store is not available", headers=RETRY)
 
 
 def told(error: BaseException) -> str:
@@ -73,6 +79,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._committing = False
         self.failing = False
         """Whether the last transaction failed."""
 
@@ -145,7 +152,7 @@ class Writer:
         await self._disconnect()
         if is_down(error):
             self.failing = True
-            refusal = down(error)
+            refusal = Unsure("the store is not available", headers=RETRY) if self._committing else down(error)
             for job in jobs:
                 if not job.keep:
                     job.answer(refusal)
@@ -160,9 +167,11 @@ class Writer:
         if self._connection is None:
             self._connection = await self._engine.connect()
         answers: list[Any] = []
+        self._committing = False
         async with self._connection.begin():
             for batch, run in groupby(jobs, key=lambda job: job.batch):
                 answers.extend(await batch(self._connection, [job.item for job in run]))
+            self._committing = True
         return answers
 
     async def _disconnect(self) -> None:
