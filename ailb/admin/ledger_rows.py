@@ -47,12 +47,12 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """With what a spreadsheet takes a cell for a formula, and runs it."""
 
 
-def as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(row: Mapping[Any, Any]) -> dict[str, Any]:
     rates = orjson.Fragment(row["rates"]) if row["rates"] else None
     return {name: row.get(name) for name in COLUMNS} | {"at": when.text(row["at"]), "cost": money.number(row["nanos"]), "rates": rates}
 
 
-async def as_csv(rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[str]:
+async def as_csv(rows: AsyncIterator[Mapping[Any, Any]]) -> AsyncIterator[str]:
     """The header, then the rows, several at a time (RFC 4180)."""
     text = io.StringIO()
     writer = csv.writer(text)
@@ -68,7 +68,7 @@ async def as_csv(rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[str]:
     yield text.getvalue()
 
 
-def _cells(row: Mapping[str, Any]) -> list[Any]:
+def _cells(row: Mapping[Any, Any]) -> list[Any]:
     """What clients and providers have written is text to a spreadsheet, whatever it begins with; amounts are ours and may be negative."""
     own = {"at": when.text(row["at"]), "cost": money.text(row["nanos"]), "estimated": "true" if row["estimated"] else "false"}
     return [own[name] if name in own else _plain(row[name]) for name in COLUMNS]
