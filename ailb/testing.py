@@ -81,8 +81,11 @@ def refuses(refusal: Refusal) -> Next:
     return innermost
 
 
-async def run(layers: Layer | Sequence[Layer], exchange: Exchange, innermost: Next) -> Result:
-    """Sends the exchange through the layers as the edge does: relays every event, then settles with the outcome."""
+async def run(layers: Layer | Sequence[Layer], exchange: Exchange, innermost: Next, *, leave_after: int | None = None) -> Result:
+    """Sends the exchange through the layers as the edge does: relays every event, then settles with the outcome.
+
+    `leave_after` so many events that it got the client leaves.
+    """
     onion = stack(layers if isinstance(layers, Sequence) else [layers], innermost)
     outcome = Outcome("complete", 200, 0.0)
     events: list[Event] = []
@@ -93,6 +96,9 @@ async def run(layers: Layer | Sequence[Layer], exchange: Exchange, innermost: Ne
             events += [event for event in batch if not event.hidden]
             outcome.events += batch
             outcome.usage = next((event.usage for event in reversed(batch) if event.usage), outcome.usage)
+            if leave_after is not None and len(events) >= leave_after:
+                outcome.status = "disconnected"
+                break
     except Refusal as refusal:
         outcome.refusal = refusal
         outcome.status = "broken" if events else "refused"

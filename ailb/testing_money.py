@@ -54,8 +54,11 @@ class MemoryLedger:
         nanos = intent.rates.worst(intent.prompt_tokens, tokens) if intent.rates else 0
         hold = Hold(f"hold-{self._made}", intent, nanos, intent.prompt_tokens + tokens, granted)
         self.holds[hold.id] = hold
-        # Whoever waits may be cancelled here, when all is written down.
-        await asyncio.sleep(0)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            del self.holds[hold.id]
+            raise
         return Hold(hold.id, intent, hold.nanos, hold.tokens, granted, self._standings())
 
     def settle(self, hold: Hold, charge: Charge) -> Awaitable[None]:

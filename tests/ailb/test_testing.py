@@ -36,6 +36,11 @@ async def test_a_streams_usage_goes_to_those_who_asked(asked: dict[str, Any], ev
     assert (events, Usage(9, 9)) == (len(result.events), result.outcome.usage)
 
 
+async def test_a_client_may_leave() -> None:
+    result = await run([], ask(stream=True), answers("Hi", " there"), leave_after=2)
+    assert ("disconnected", "Hi", None) == (result.outcome.status, result.text, result.outcome.usage)
+
+
 async def test_a_refusal_is_an_outcome() -> None:
     refusal = BadRequest("no")
     result = await run(MyLayer(), ask(), refuses(refusal))

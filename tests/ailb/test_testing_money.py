@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from ailb.errors import BudgetExceeded, Unpriced
@@ -52,6 +54,16 @@ async def test_a_charge_takes_the_place_of_its_hold_once() -> None:
     for _ in range(2):
         await ledger.settle(hold, Charge("complete", Usage(3, 4), 11))
     assert (11, 7, 0, 1, 89) == (ledger.spent, ledger.spent_tokens, ledger.held, len(ledger.charges), ledger.left)
+
+
+async def test_whoever_is_cancelled_holds_nothing() -> None:
+    ledger = MemoryLedger()
+    task = asyncio.ensure_future(ledger.hold(intent()))
+    await asyncio.sleep(0)
+    assert ledger.held == 50
+    task.cancel()
+    await asyncio.wait([task])
+    assert (True, {}) == (task.cancelled(), ledger.holds)
 
 
 async def test_without_a_limit_nothing_stands() -> None:

@@ -1,0 +1,94 @@
+"""What one attempt came to, whichever way it ended."""
+
+from dataclasses import dataclass, field
+
+from ailb.errors import Refusal, UpstreamFailure, UpstreamRefusal
+from ailb.exchange import Attempt
+from ailb.ledger import Hold
+from ailb.prompt import Prompt
+from ailb.tokens import Counter
+from ailb.usage import Usage
+from middleware.budget_seen import Seen
+
+
+@dataclass(slots=True)
+class Open:
+    """An attempt whose hold is not settled yet, and the `prompt` that it was made with."""
+
+    attempt: Attempt
+    hold: Hold
+    prompt: Prompt
+    seen: Seen = field(default_factory=Seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """`nanos` is 0 too where nobody knows the price."""
+
+    usage: Usage
+    nanos: int
+    estimated: bool = False
+
+
+NOTHING = Bill(Usage(), 0)
+
+
+async def bill(open: Open, counter: Counter, *, asked: bool) -> Bill:
+    """`asked`: whether a provider was given the request at all. An estimate never costs more than what was held."""
+    failure = open.attempt.failure
+    if not asked or free(failure):
+        return NOTHING
+    usage = open.seen.exact
+    if usage is not None:
+        return Bill(usage, cost(open.hold, usage))
+    if failure is None and not open.seen.events and not open.prompt.stream:
+        return kept(open.hold)
+    return _estimated(open.hold, await _counted(open, counter))
+
+
+def free(failure: Refusal | None) -> bool:
+    """Whether an attempt that failed like this costs nothing: the upstream refused it, or the request never reached one."""
+    if failure is None:
+        return False
+    return not isinstance(failure, UpstreamFailure) or isinstance(failure, UpstreamRefusal) or not failure.sent
+
+
+def cost(hold: Hold, usage: Usage) -> int:
+    rates = hold.intent.rates
+    return rates.cost(usage) if rates else 0
+
+
+def kept(hold: Hold) -> Bill:
+    """The worst case. An answer that comes in one piece is made to its end, whoever is there to hear it: nobody knows how long it was."""
+    intent = hold.intent
+    usage = Usage(intent.prompt_tokens, intent.choices * hold.output_tokens)
+    return Bill(usage, _worst(hold), estimated=True)
+
+
+def error(refusal: Refusal | None) -> str | None:
+    """What went wrong, in a word. Never a message: an upstream's may quote the prompt."""
+    if refusal is None:
+        return None
+    word = refusal.code if isinstance(refusal.code, str) else refusal.type
+    return str(word)[:64]
+
+
+async def _counted(open: Open, counter: Counter) -> Usage:
+    """What was reported on the way, and what was said since; the prompt as well as it can be counted without its reader."""
+    seen, model = open.seen, open.attempt.target.model
+    told = seen.usage if seen.usage is not None and (seen.usage.output or not seen.text) else None
+    made = await counter.count(seen.untold if told else seen.text, model)
+    output = (told.output if told else 0) + made
+    given = told.input if told else 0
+    if not given:
+        given = min(await counter.count_prompt(open.prompt, model), open.hold.intent.prompt_tokens)
+    return Usage(given, max(output, 1 if seen.text else 0), told.cached if told else 0, told.cache_written if told else 0)
+
+
+def _estimated(hold: Hold, usage: Usage) -> Bill:
+    return Bill(usage, min(cost(hold, usage), _worst(hold)), estimated=True)
+
+
+def _worst(hold: Hold) -> int:
+    intent = hold.intent
+    return intent.rates.worst(intent.prompt_tokens, intent.choices * hold.output_tokens) if intent.rates else 0

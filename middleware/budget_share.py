@@ -1,0 +1,58 @@
+"""How long an answer may become of which the client did not say it."""
+
+from ailb.ledger import Hold, Intent
+from ailb.rates import Rates
+
+LEAST = 1024
+"""Tokens. A share that is too small for an answer of some use is of no use to anybody."""
+
+MOST_KEPT = 4096
+"""Callers' budgets that are remembered, the ones used last."""
+
+
+class Shares:
+    """A model's own cap is often its whole context: to hold all that for one request would leave nothing to the requests beside it.
+
+    So one request holds no more than `share` of what the tightest budget had left when it was last seen, but `LEAST` tokens in any case.
+    A budget that was never seen counts as small: `unseen` tokens. What is remembered only shapes the question; the ledger decides.
+    """
+
+    def __init__(self, share: float, unseen: int) -> None:
+        self._ppm = int(share * 1_000_000)
+        self._unseen = unseen
+        self._left: dict[tuple[str, ...], tuple[int | None, int | None]] = {}
+
+    def most(self, intent: Intent, known: int | None) -> int:
+        """Tokens to hold for each choice; `known` is the model's own cap. `intent.output_tokens` is not looked at."""
+        most = self._unseen if known is None else known
+        nanos, tokens = self._left.get(_who(intent), (None, None))
+        if nanos is None and tokens is None:
+            return min(most, self._unseen)
+        fits = [most]
+        if nanos is not None and intent.rates is not None:
+            fits.append(_bought(intent.rates, self._part(nanos), intent.prompt_tokens) // intent.choices)
+        if tokens is not None:
+            fits.append((self._part(tokens) - intent.prompt_tokens) // intent.choices)
+        return min(most, max(LEAST, min(fits)))
+
+    def learn(self, hold: Hold) -> None:
+        who = _who(hold.intent)
+        self._left.pop(who, None)
+        self._left[who] = (
+            min((standing.left_nanos for standing in hold.standings if standing.left_nanos is not None), default=None),
+            min((standing.left_tokens for standing in hold.standings if standing.left_tokens is not None), default=None),
+        )
+        if len(self._left) > MOST_KEPT:
+            del self._left[next(iter(self._left))]
+
+    def _part(self, left: int) -> int:
+        return left * self._ppm // 1_000_000
+
+
+def _bought(rates: Rates, nanos: int, prompt_tokens: int) -> int:
+    return max(0, rates.affords(nanos, prompt_tokens))
+
+
+def _who(intent: Intent) -> tuple[str, ...]:
+    """Whatever a budget may be for."""
+    return (intent.key_id or "", intent.user, intent.provider, intent.model)

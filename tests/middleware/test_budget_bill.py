@@ -1,0 +1,73 @@
+"""Every ending is in test_budget.py; here is what only this module knows."""
+
+from dataclasses import replace
+
+import pytest
+
+from ailb.errors import BadRequest, Refusal, UpstreamBroken, UpstreamRefusal, UpstreamSilent
+from ailb.exchange import Attempt
+from ailb.ledger import Hold, Intent
+from ailb.testing import TARGET, ask
+from ailb.testing_money import NANO_RATES, WordCounter
+from ailb.usage import Usage
+from middleware.budget_bill import NOTHING, Bill, Open, bill, error, kept
+from tests.middleware.paying import chunks
+
+INTENT = Intent("req", 1, "ann", None, "a", "m", "m", NANO_RATES, prompt_tokens=100, output_tokens=50, choices=2)
+HOLD = Hold("h", INTENT, 180, 180, 40)
+
+
+def opened(hold: Hold = HOLD, *, stream: bool = True, failure: Refusal | None = None) -> Open:
+    return Open(Attempt(TARGET, 0.0, failure=failure), hold, ask("one two three", stream=stream).prompt)
+
+
+def test_a_hold_that_is_kept_is_its_worst_case() -> None:
+    assert Bill(Usage(100, 80), 260, estimated=True) == kept(HOLD)
+    assert 0 == kept(Hold("h", replace(INTENT, rates=None), 0, 180, 40)).nanos
+
+
+async def test_what_was_never_asked_costs_nothing() -> None:
+    assert NOTHING == await bill(opened(), WordCounter(), asked=False)
+
+
+async def test_what_was_reported_on_the_way_counts_for_a_stream_that_was_cut() -> None:
+    open = opened()
+    for event in (*chunks("Hi", usage=Usage(30, 4, 10, 5)), *chunks("there ", "you", usage=None)[:2]):
+        open.seen.take(event)
+    assert Bill(Usage(30, 5, 10, 5), 40, estimated=True) == await bill(open, WordCounter(), asked=True)
+
+
+async def test_an_estimate_is_never_more_than_what_was_held() -> None:
+    open = opened(Hold("h", replace(INTENT, prompt_tokens=2, choices=1), 4, 3, 1))
+    for event in chunks(*["word "] * 50, usage=None):
+        open.seen.take(event)
+    came_to = await bill(open, WordCounter(), asked=True)
+    assert (Usage(2, 50), 4) == (came_to.usage, came_to.nanos)
+
+
+async def test_a_usage_may_be_more_than_what_was_held_and_counts() -> None:
+    open = opened()
+    for event in chunks("Hi", usage=Usage(1000, 1000)):
+        open.seen.take(event)
+    assert Bill(Usage(1000, 1000), 3000) == await bill(open, WordCounter(), asked=True)
+
+
+@pytest.mark.parametrize(("stream", "expected"), [(True, Bill(Usage(3, 0), 3, estimated=True)), (False, kept(HOLD))])
+async def test_an_answer_that_nobody_saw(stream: bool, expected: Bill) -> None:
+    assert expected == await bill(opened(stream=stream), WordCounter(), asked=True)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "word"),
+    [
+        (None, None),
+        (UpstreamBroken("quoting the prompt"), "upstream_broken"),
+        (UpstreamSilent("x"), "upstream_unreachable"),
+        (UpstreamRefusal(429, "quoting the prompt", code="rate_limit_exceeded"), "rate_limit_exceeded"),
+        (UpstreamRefusal(500, "x", code=1234), "server_error"),
+        (UpstreamRefusal(400, "x", code="c" * 100), "c" * 64),
+        (BadRequest("quoting"), "invalid_request_error"),
+    ],
+)
+def test_an_error_is_a_word(refusal: Refusal | None, word: str | None) -> None:
+    assert word == error(refusal)
