@@ -1,10 +1,10 @@
 """The books that several processes share, in Redis or Valkey; and what is done while it does not answer."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from secrets import token_hex
-from typing import Final, Self, TypeVar
+from typing import Final, ParamSpec, Self, TypeVar
 
 import structlog
 from limits.aio.storage import RedisStorage
@@ -18,6 +18,7 @@ from ailb.secret import Secret
 from middleware.ratelimit_window import MINUTE, BooksLost, Window
 
 LOG = structlog.get_logger("ailb.ratelimit")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 SECONDS: Final = 0.2
@@ -41,6 +42,8 @@ redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1
 """
 """A sorted set of the slots that are taken, by the time when their lease is over. ARGV: most slots, slot, seconds of the lease."""
+
+LEAVE: Final = "redis.call('ZREM', KEYS[1], ARGV[1])"
 
 RENEW: Final = """
 local ends = tonumber(redis.call('TIME')[1]) + ARGV[1]
@@ -67,7 +70,7 @@ class Shared:
     def __init__(self, url: Secret) -> None:
         pool = BlockingConnectionPool.from_url(
             url.reveal(),
-            max_connections=CONNECTIONS,
+            max_connections=CONNECTIONS + 1,  # and one for the probe
             timeout=SECONDS,
             socket_timeout=SECONDS,
             socket_connect_timeout=SECONDS,
@@ -76,11 +79,13 @@ class Shared:
         self._redis: Redis = Redis(connection_pool=pool)
         self._counts = RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, connection_pool=pool)  # type: ignore[arg-type]
         self._enter = self._redis.register_script(ENTER)
+        self._leave = self._redis.register_script(LEAVE)
         self._renew = self._redis.register_script(RENEW)
         self._give_back = self._redis.register_script(GIVE_BACK)
         self._process = token_hex(6)
         self._held: dict[str, set[str]] = {}
         self._failures = 0
+        self._turns = asyncio.Semaphore(CONNECTIONS)
         self._tending: asyncio.Task[None] | None = None
 
     @property
@@ -100,25 +105,25 @@ class Shared:
             await self._redis.connection_pool.disconnect()
 
     async def look(self, name: str) -> Window:
-        return Window(*await self._asked(self._counts.get_sliding_window(name, MINUTE)))
+        return Window(*await self._asked(self._counts.get_sliding_window, name, MINUTE))
 
     async def take(self, name: str, limit: int, cost: int) -> bool:
-        return await self._asked(self._counts.acquire_sliding_window_entry(name, limit, MINUTE, cost))
+        return await self._asked(self._counts.acquire_sliding_window_entry, name, limit, MINUTE, cost)
 
     async def enter(self, account: str, most: int, slot: str) -> bool:
         slot = f"{self._process}-{slot}"
-        entered: int = await self._asked(self._enter([_slots(account)], [most, slot, LEASE_SECONDS]))
+        entered: int = await self._asked(self._enter, [_slots(account)], [most, slot, LEASE_SECONDS])
         if entered:
             self._held.setdefault(account, set()).add(slot)
         return bool(entered)
 
     async def correct(self, name: str, difference: int, age: float) -> None:
         with suppress(BooksLost):
-            if difference > 0 and self.up:
+            if difference > 0:
                 await self.take(name, UNLIMITED, difference)
-            elif difference < 0 and self.up:
+            elif difference < 0:
                 current = f"{PREFIX}:{{{name}}}"
-                await self._asked(self._give_back([f"{current}/-1", current], [-difference, int(age * 1000) - 1, MINUTE * 1000]))
+                await self._asked(self._give_back, [f"{current}/-1", current], [-difference, int(age * 1000) - 1, MINUTE * 1000])
 
     async def leave(self, account: str, slot: str) -> None:
         slot = f"{self._process}-{slot}"
@@ -126,19 +131,25 @@ class Shared:
         slots.discard(slot)
         if not slots:
             self._held.pop(account, None)
-        if self.up:
-            with suppress(BooksLost):
-                await self._asked(self._redis.zrem(_slots(account), slot))
+        with suppress(BooksLost):
+            await self._asked(self._leave, [_slots(account)], [slot])
 
     async def renew(self) -> None:
         """Prolongs the leases of all slots that this process holds; puts back those that Redis has forgotten. Raises BooksLost."""
         for account, slots in list(self._held.items()):
             if slots:
-                await self._asked(self._renew([_slots(account)], [LEASE_SECONDS, *slots]))
+                await self._asked(self._renew, [_slots(account)], [LEASE_SECONDS, *slots])
 
-    async def _asked(self, answer: Awaitable[T]) -> T:
+    async def _asked(self, ask: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
+        """Its turn comes at once when Redis is found to be lost, however many wait: nobody waits behind others for what does not come."""
+        async with self._turns:
+            if not self.up:
+                raise BooksLost
+            return await self._tried(ask, *args, **options)
+
+    async def _tried(self, ask: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T:
         try:
-            got = await answer
+            got = await ask(*args, **options)
         except (RedisError, OSError) as problem:
             self._failures += 1
             if self._failures == OPEN_AFTER:
@@ -156,7 +167,7 @@ class Shared:
             beat += 1
             with suppress(BooksLost):
                 if not self.up:
-                    await self._asked(self._counts.get("probe"))
+                    await self._tried(self._counts.get, "probe")
                 elif beat % RENEW_EVERY == 0:
                     await self.renew()
 

@@ -225,6 +225,20 @@ async def test_without_redis_it_does_as_configured_and_waits_for_nothing(
         assert 200 == await status(gateway)
 
 
+async def test_many_at_once_wait_for_a_hung_redis_no_longer_than_one(server: Server) -> None:
+    async with layer(server, requests_per_minute=1000) as gateway:
+        server.signal(signal.SIGSTOP)
+        seen = await asyncio.gather(*(timed(gateway) for _ in range(300)))
+    assert {200} == {code for code, _ in seen}
+    assert max(seconds for _, seconds in seen) < 0.45
+
+
+async def test_more_at_once_than_there_are_connections_wait_their_turn(server: Server) -> None:
+    async with layer(server, requests_per_minute=100, when_redis_is_down="refuse") as gateway:
+        seen = await asyncio.gather(*(status(gateway) for _ in range(500)))
+    assert (100, 400) == (seen.count(200), seen.count(429))
+
+
 async def test_nobody_without_a_limit_is_refused(server: Server) -> None:
     server.stop()
     async with layer(server, when_redis_is_down="refuse") as gateway:
