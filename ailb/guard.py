@@ -6,6 +6,7 @@ The outermost ASGI middleware. It gives each request its id.
 import re
 from collections.abc import Awaitable, Collection, Mapping
 from random import Random
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,6 +26,18 @@ _ONCE = (
     *(b"host", b"content-length", b"content-type"),
     *(b"authorization", b"x-user-id", b"x-api-key", b"x-session-id", b"x-preferred-model", b"idempotency-key"),
 )
+_NAMES: Final[Mapping[bytes, str]] = MappingProxyType(
+    {
+        name.encode(): name
+        for name in (
+            *("accept", "accept-encoding", "accept-language", "anthropic-version", "authorization", "connection", "content-length"),
+            *("content-type", "host", "traceparent", "transfer-encoding", "user-agent", "via", "x-api-key", "x-forwarded-for"),
+            *("x-forwarded-proto", "x-real-ip", "x-stainless-arch", "x-stainless-async", "x-stainless-lang", "x-stainless-os"),
+            *("x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime", "x-stainless-runtime-version"),
+        )
+    }
+)
+"""The usual ones, made once: an open stream holds its request's headers."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -105,7 +118,7 @@ def _bare(hosts: Collection[str]) -> set[str]:
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     if len(raw) > MOST_HEADERS:
         raise HeadersTooLarge(f"more than {MOST_HEADERS} headers")
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    headers = {_NAMES.get(name) or name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
     if len(headers) != len(raw):
         names = [name for name, _ in raw]
         for once in _ONCE:

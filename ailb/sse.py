@@ -27,6 +27,8 @@ class EventTooLarge(ValueError):
 class Parser:
     """Feed it bytes, get frames. Comments, `id:` and `retry:` are dropped; CR, LF and CRLF may be mixed."""
 
+    __slots__ = ("_limit", "_rest", "_searched", "_skip_lf", "_started")
+
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._rest = bytearray()

@@ -24,6 +24,8 @@ NO_USAGE: Final = b',"usage":null}'
 class Decoder:
     """For OpenAI itself. A chunk is parsed once, which is what it takes to know that it is one, and told in the bytes it came in."""
 
+    __slots__ = ("_finished", "_parser", "_told", "done", "error", "wants_usage")
+
     def __init__(self, *, wants_usage: bool) -> None:
         self.error: UpstreamFailure | None = None
         self.done = False

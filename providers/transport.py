@@ -5,6 +5,8 @@ socket), `first_token` (until a stream's first event), `idle` (between two reads
 """
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Self
 
 import aiohttp
@@ -21,6 +23,7 @@ from ailb.provider import Settings
 from providers.transport_client import Answer, Client, Stale
 from providers.transport_stream import LOST, Stream, reason
 
+NONE: Mapping[str, str] = MappingProxyType({})
 MOST_ERROR_BYTES = 1 << 20
 MOST_LISTING_BYTES = 16 << 20
 

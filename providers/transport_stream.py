@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from typing import Self
+from typing import NoReturn, Self
 
 import aiohttp
 
 from ailb.dialect import Decoder, Event
-from ailb.errors import UpstreamBroken, UpstreamRefusal, UpstreamStalled
+from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamStalled
 from ailb.provider import Settings
 from ailb.sse import EventTooLarge
 from ailb.watchdog import Watchdog
@@ -23,14 +23,16 @@ LOST = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.Clien
 class Stream:
     """The batches of one streamed answer."""
 
+    __slots__ = ("_content", "_decoder", "_ended", "_idle", "_ready", "_response", "_settings")
+
     def __init__(self, response: Answer, decoder: Decoder, settings: Settings) -> None:
         self._response = response
+        self._content = response.content
         self._decoder = decoder
         self._settings = settings
         self._ready: list[Event] | None = None
         self._ended = False
         self._idle: Watchdog | None = None
-        self._total: asyncio.TimerHandle | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -42,73 +44,65 @@ class Stream:
         except StopAsyncIteration:
             raise UpstreamBroken("the upstream's stream was empty") from None
         timeouts = self._settings.timeouts
-        self._idle = Watchdog(timeouts.idle, lambda: self._expire(f"silent for {timeouts.idle:g} seconds"))
-        loop = asyncio.get_running_loop()
-        self._total = loop.call_later(timeouts.total, self._expire, f"not finished after {timeouts.total:g} seconds")
+        self._idle = Watchdog(timeouts.idle, self._expire, timeouts.total)
 
     async def __anext__(self) -> list[Event]:
         if self._ready is not None:
             batch, self._ready = self._ready, None
             return batch
+        decoder, idle = self._decoder, self._idle
         while not self._ended:
-            self._check()
-            if self._decoder.done:
+            if decoder.error is not None:
+                self._fail(decoder.error)
+            if decoder.done:
                 await self._goodbye()
                 break
-            chunk = await self._read()
-            if not chunk:
-                self._ended = True
+            if idle is not None:
+                idle.waiting()
+            try:
+                chunk = await self._content.readany()
+            except LOST as lost:
+                raise UpstreamBroken(f"the upstream's stream was cut: {reason(lost)}") from lost
+            if idle is not None:
+                idle.done()
             if events := self._decode(chunk):
                 return events
-        self._check()
+        if decoder.error is not None:
+            self._fail(decoder.error)
         raise StopAsyncIteration
 
     def close(self) -> None:
         """Idempotent. A stream that was not read to its end takes its connection with it."""
         if self._idle is not None:
             self._idle.stop()
-        if self._total is not None:
-            self._total.cancel()
         self._response.close()
 
-    def _check(self) -> None:
+    def _fail(self, error: UpstreamFailure) -> NoReturn:
         """Raises what the upstream said inside of its 200."""
-        error = self._decoder.error
-        if error is None:
-            return
         if isinstance(error, UpstreamRefusal):
             raise error.hide(self._settings.api_key)
         raise error
 
     def _decode(self, chunk: bytes) -> list[Event]:
+        self._ended = not chunk
         try:
             return self._decoder.feed(chunk) if chunk else self._decoder.end()
         except EventTooLarge as large:
             raise UpstreamBroken(str(large)) from large
-
-    async def _read(self) -> bytes:
-        idle = self._idle
-        if idle is not None:
-            idle.waiting()
-        try:
-            chunk = await self._response.content.readany()
-        except LOST as lost:
-            raise UpstreamBroken(f"the upstream's stream was cut: {reason(lost)}") from lost
-        if idle is not None:
-            idle.done()
-        return chunk
 
     async def _goodbye(self) -> None:
         """All was said; what may still come is the end of the HTTP message."""
         self._ended = True
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._response.content.readany()
+                await self._content.readany()
         except (TimeoutError, *LOST):
             self._response.close()
 
-    def _expire(self, why: str) -> None:
-        self._response.content.set_exception(UpstreamStalled(f"the upstream's stream was {why}"))
+    def _expire(self) -> None:
+        timeouts, late = self._settings.timeouts, self._idle is not None and self._idle.late
+        why = f"not finished after {timeouts.total:g} seconds" if late else f"silent for {timeouts.idle:g} seconds"
+        self._content.set_exception(UpstreamStalled(f"the upstream's stream was {why}"))
         self._response.close()
 
 

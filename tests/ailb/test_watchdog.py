@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from ailb.watchdog import Watchdog
 
 LONG = 3600.0
@@ -49,6 +51,24 @@ async def test_the_clock_starts_with_the_wait_and_not_with_the_watchdog() -> Non
     watchdog.waiting()
     await asyncio.wait_for(over.wait(), 10)
     assert loop.time() - began >= 0.028
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_everything_together_can_take_too_long(waits: bool) -> None:
+    over = asyncio.Event()
+    watchdog = Watchdog(LONG, over.set, 0.01)
+    if waits:
+        watchdog.waiting()
+    await asyncio.wait_for(over.wait(), 10)
+    assert watchdog.late
+
+
+async def test_a_wait_that_is_too_long_is_not_late() -> None:
+    over = asyncio.Event()
+    watchdog = Watchdog(0.01, over.set, LONG)
+    watchdog.waiting()
+    await asyncio.wait_for(over.wait(), 10)
+    assert not watchdog.late
 
 
 async def test_a_stopped_watchdog_is_silent_and_can_be_stopped_again() -> None:
