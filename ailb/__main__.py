@@ -5,13 +5,23 @@ import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from ailb import __version__
-from ailb.commands import billing, check, serve
+from ailb.commands import admin_key, billing, check, keys, serve
 from ailb.errors import ConfigError
 
-_COMMANDS: Final = {"serve": serve, "check": check, "billing": billing}
+
+class _Command(Protocol):
+    """A module of `ailb.commands`."""
+
+    @property
+    def HELP(self) -> str: ...
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, options: argparse.Namespace, environ: Mapping[str, str]) -> int: ...
+
+
+_COMMANDS: Final[Mapping[str, _Command]] = {"serve": serve, "check": check, "keys": keys, "admin-key": admin_key, "billing": billing}
 _NO_PORT: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 

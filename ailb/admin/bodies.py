@@ -1,6 +1,6 @@
 """What comes in with a call of /api: bodies and query parameters, checked before anybody acts on them."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
@@ -30,14 +30,18 @@ async def body_of(request: Request, shape: type[B], *, empty: bool = False) -> B
         raw = await read_body(request.receive, request.scope["ailb.headers"], most=MOST_BYTES, limit=Deadline(BODY_SECONDS))
     except ClientLeft:
         raise BadRequest("the body is not complete") from None
-    data = {} if empty and not raw else parse(raw)
+    return checked({} if empty and not raw else parse(raw), shape)
+
+
+def checked(data: dict[str, Any], shape: type[B]) -> B:
+    """Raises BadRequest naming the member."""
     try:
         return shape.model_validate(data)
     except ValidationError as error:
-        raise refused(error, shape) from None
+        raise _refused(error, shape) from None
 
 
-def refused(error: ValidationError, shape: type[BaseModel]) -> BadRequest:
+def _refused(error: ValidationError, shape: type[BaseModel]) -> BadRequest:
     """pydantic's first complaint, an unknown member before all else."""
     problems = error.errors(include_url=False, include_input=False)
     worst = min(problems, key=lambda each: each["type"] != "extra_forbidden")
