@@ -14,13 +14,11 @@ class Budget:
 
     The longest answer is what the client caps it at, at most the model's own cap. Where the client does not say, one request holds no more
     than `implicit_share` of what the tightest budget has left, so that requests beside it find something too; at first, and
-    where nobody knows the model's cap, `output_tokens`. What was granted is then the answer's cap, and told in
-    `x-ailb-max-tokens-clamped`. Where no budget has a limit nothing is capped.
+    where nobody knows the model's cap, `output_tokens`, which every model takes. What was granted is then the answer's cap, and told in
+    `x-ailb-max-tokens-clamped`. Where no budget has a limit nothing is capped. See `Shares`.
     """
 
-    def __init__(
-        self, ledger: Ledger, prices: Prices, counter: Counter, *, output_tokens: int = 16_384, implicit_share: float = 0.1
-    ) -> None:
+    def __init__(self, ledger: Ledger, prices: Prices, counter: Counter, *, output_tokens: int = 4096, implicit_share: float = 0.1) -> None:
         if output_tokens < 1:
             raise ValueError("output_tokens must be at least 1")
         if not 0 < implicit_share <= 1:

@@ -34,7 +34,7 @@ NOTHING = Bill(Usage(), 0)
 
 
 async def bill(open: Open, counter: Counter, *, asked: bool) -> Bill:
-    """`asked`: whether a provider was given the request at all. An estimate never costs more than what was held."""
+    """`asked`: whether a provider was given the request at all. Within a budget an estimate never costs more than what was held."""
     failure = open.attempt.failure
     if not asked or free(failure):
         return NOTHING
@@ -86,7 +86,9 @@ async def _counted(open: Open, counter: Counter) -> Usage:
 
 
 def _estimated(hold: Hold, usage: Usage) -> Bill:
-    return Bill(usage, min(cost(hold, usage), _worst(hold)), estimated=True)
+    """Without a budget an answer has no cap, and may be longer than what was held."""
+    nanos = cost(hold, usage)
+    return Bill(usage, min(nanos, _worst(hold)) if hold.standings else nanos, estimated=True)
 
 
 def _worst(hold: Hold) -> int:

@@ -13,27 +13,36 @@ MOST_KEPT = 4096
 class Shares:
     """A model's own cap is often its whole context: to hold all that for one request would leave nothing to the requests beside it.
 
-    So one request holds no more than `share` of what the tightest budget had left when it was last seen, but `LEAST` tokens in any case.
-    A budget that was never seen counts as small: `unseen` tokens. What is remembered only shapes the question; the ledger decides.
+    So one request holds no more than `share` of what the caller's tightest budget had left when it was last seen, but `LEAST` tokens in
+    any case. A budget that was never seen counts as small: `safe` tokens. What is remembered only shapes the question; the ledger decides.
+
+    What is held becomes the answer's cap, and a provider refuses a cap above the model's own. So where that is not known for sure
+    it is either all that the model might write, which needs no cap, or at most `safe` tokens.
     """
 
-    def __init__(self, share: float, unseen: int) -> None:
+    def __init__(self, share: float, safe: int) -> None:
         self._ppm = int(share * 1_000_000)
-        self._unseen = unseen
+        self._safe = safe
         self._left: dict[tuple[str, ...], tuple[int | None, int | None]] = {}
 
-    def most(self, intent: Intent, known: int | None) -> int:
-        """Tokens to hold for each choice; `known` is the model's own cap. `intent.output_tokens` is not looked at."""
-        most = self._unseen if known is None else known
+    def most(self, intent: Intent, known: int | None, *, sure: bool) -> int:
+        """Tokens to hold for each choice. `known` is more than any answer of the model has, and its own cap if that is `sure`."""
+        most = self._safe if known is None else known
+        fits = self._fits(intent, most)
+        if fits >= most:
+            return most
+        return min(most, max(min(LEAST, self._safe), fits), most if sure else self._safe)
+
+    def _fits(self, intent: Intent, most: int) -> int:
         nanos, tokens = self._left.get(_who(intent), (None, None))
         if nanos is None and tokens is None:
-            return min(most, self._unseen)
+            return self._safe
         fits = [most]
         if nanos is not None and intent.rates is not None:
             fits.append(_bought(intent.rates, self._part(nanos), intent.prompt_tokens) // intent.choices)
         if tokens is not None:
             fits.append((self._part(tokens) - intent.prompt_tokens) // intent.choices)
-        return min(most, max(LEAST, min(fits)))
+        return min(fits)
 
     def learn(self, hold: Hold) -> None:
         who = _who(hold.intent)
@@ -55,4 +64,4 @@ def _bought(rates: Rates, nanos: int, prompt_tokens: int) -> int:
 
 def _who(intent: Intent) -> tuple[str, ...]:
     """Whatever a budget may be for."""
-    return (intent.key_id or "", intent.user, intent.provider, intent.model)
+    return (intent.key_id or "", intent.user, intent.provider, intent.asked)

@@ -143,7 +143,7 @@ class Tab:
         )
         cap = prompt.output_cap
         if cap is None:
-            return replace(intent, output_tokens=self._till.shares.most(intent, known)), known
+            return replace(intent, output_tokens=self._till.shares.most(intent, known, sure=known != context)), known
         longest = cap if known is None else min(cap, known)
         return replace(intent, output_tokens=longest, least_tokens=min(1, longest)), longest
 

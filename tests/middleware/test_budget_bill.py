@@ -6,7 +6,7 @@ import pytest
 
 from ailb.errors import BadRequest, Refusal, UpstreamBroken, UpstreamRefusal, UpstreamSilent
 from ailb.exchange import Attempt
-from ailb.ledger import Hold, Intent
+from ailb.ledger import Hold, Intent, Standing
 from ailb.testing import TARGET, ask
 from ailb.testing_money import NANO_RATES, WordCounter
 from ailb.usage import Usage
@@ -37,12 +37,13 @@ async def test_what_was_reported_on_the_way_counts_for_a_stream_that_was_cut() -
     assert Bill(Usage(30, 5, 10, 5), 40, estimated=True) == await bill(open, WordCounter(), asked=True)
 
 
-async def test_an_estimate_is_never_more_than_what_was_held() -> None:
-    open = opened(Hold("h", replace(INTENT, prompt_tokens=2, choices=1), 4, 3, 1))
+@pytest.mark.parametrize(("standings", "nanos"), [((Standing("b", "key", 5, None, False),), 4), ((), 102)])
+async def test_within_a_budget_an_estimate_is_never_more_than_what_was_held(standings: tuple[Standing, ...], nanos: int) -> None:
+    open = opened(Hold("h", replace(INTENT, prompt_tokens=2, choices=1), 4, 3, 1, standings))
     for event in chunks(*["word "] * 50, usage=None):
         open.seen.take(event)
     came_to = await bill(open, WordCounter(), asked=True)
-    assert (Usage(2, 50), 4) == (came_to.usage, came_to.nanos)
+    assert (Usage(2, 50), nanos) == (came_to.usage, came_to.nanos)
 
 
 async def test_a_usage_may_be_more_than_what_was_held_and_counts() -> None:
