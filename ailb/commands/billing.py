@@ -54,7 +54,7 @@ async def _export(url: Any, options: Namespace) -> None:
     from ailb.clock import Clock
     from ailb.store import prune as pruning
     from ailb.store.database import Database
-    from ailb.store.spend import Span, Spend
+    from ailb.store.spend import DAY, Span, Spend
 
     async with Database(url, Clock()) as database:
         await database.prepare()
@@ -71,7 +71,7 @@ async def _export(url: Any, options: Namespace) -> None:
             os.fsync(file.fileno())
         part.replace(options.csv)
         if not start:
-            await pruning.put_mark(database, "exported", end)
+            await pruning.put_mark(database, "exported", min(end, now - DAY))  # what ran a moment ago may still be written down
     sys.stdout.write(f"{total} rows written to {options.csv}\n")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -16,6 +17,7 @@ from ailb.clock import Clock
 from ailb.errors import ConfigError, Unavailable
 from ailb.secret import Secret
 from ailb.store.migrate import migrate
+from ailb.store.windows import Windows
 from ailb.store.writer import Writer, down, is_down, one_by_one
 
 T = TypeVar("T")
@@ -38,11 +40,15 @@ class Database:
     Methods raise Unavailable where the database is down or takes too long. None of them hangs.
     """
 
-    def __init__(self, url: Secret, clock: Clock) -> None:
+    def __init__(self, url: Secret, clock: Clock, windows: Windows | None = None) -> None:
         self.url = checked(url)
+        self.windows = windows or Windows()
+        """Where the weeks and months of budgets begin."""
+
         self._clock = clock
         self._reads = _engine(self.url, writes=False)
         self._writes = _engine(self.url, writes=True)
+        self._reading: set[asyncio.Task[list[RowMapping]]] = set()
         self.writer = Writer(self._writes)
         self.ready = False
         """Whether the tables are there."""
@@ -69,6 +75,8 @@ class Database:
         """Writes what still waits."""
         await self.writer.stop()
         self.ready = False
+        if self._reading:  # whoever asked may be gone, but a connection that is in use cannot be closed
+            await asyncio.wait(self._reading, timeout=READ_SECONDS)
         await self._reads.dispose()
         await self._writes.dispose()
 
@@ -82,6 +90,8 @@ class Database:
         """All rows, as of what was committed before."""
         self.check()
         task = asyncio.ensure_future(self._read(statement))  # of its own: a cancelled caller must not leave a statement behind
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
         try:
             async with asyncio.timeout(READ_SECONDS):
                 return await asyncio.shield(task)
@@ -149,6 +159,8 @@ def checked(url: Secret) -> URL:
         raise ConfigError(where, "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
     if made.drivername == "sqlite+aiosqlite" and made.database in (None, "", ":memory:"):
         raise ConfigError(where, "must name a file: sqlite+aiosqlite:///ailb.db")
+    if made.drivername == "postgresql+asyncpg" and find_spec("asyncpg") is None:
+        raise ConfigError(where, "needs PostgreSQL's driver: pip install 'ailb[postgres]'")
     return made
 
 

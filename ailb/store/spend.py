@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     case,
     func,
     literal,
@@ -108,13 +109,13 @@ def _part(table: Table, span: Span, group: Group) -> Select[Any]:
 
 
 def _amounts(table: Table) -> dict[str, ColumnElement[int]]:
-    """A correction belongs to an attempt that was counted as a request already."""
+    """A request is counted where it ends: with the attempt that did not fail. A correction is about one that was counted already."""
     if table is SPEND:
         return {name: table.c[name] for name in ("nanos", "tokens", "requests")}
     return {
         "nanos": table.c.nanos,
         "tokens": table.c.input + table.c.output,
-        "requests": case((table.c.kind == "attempt", 1), else_=0),
+        "requests": case((and_(table.c.kind == "attempt", table.c.status != "failed"), 1), else_=0),
     }
 
 

@@ -51,5 +51,5 @@ def _rolled_up(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         sums = days.setdefault(tuple(key.values()), {**key, "nanos": 0, "tokens": 0, "requests": 0})
         sums["nanos"] += row["nanos"]
         sums["tokens"] += row["input"] + row["output"]
-        sums["requests"] += row["kind"] == "attempt"
+        sums["requests"] += row["kind"] == "attempt" and row["status"] != "failed"
     return list(days.values())

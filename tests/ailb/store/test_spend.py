@@ -16,6 +16,7 @@ ROWS: tuple[Mapping[str, Any], ...] = (
     {"user_id": "bob", "key_id": "key-2", "nanos": 7, "session_id": "s"},
     {"provider": "anthropic", "model": "claude", "at": 2 * DAY + 5, "nanos": 1000},
     {"kind": "correction", "hold_id": "hold-0", "at": 2 * DAY, "nanos": -40, "input": 0, "output": 0},
+    {"status": "failed", "nanos": 0, "input": 0, "output": 0},
 )
 
 
@@ -60,7 +61,8 @@ async def test_sessions_are_in_the_ledger_only(spend: Spend) -> None:
         ({"user": "bob"}, 7),
         ({"key_id": "key-1"}, 1060),
         ({"provider": "anthropic"}, 1000),
-        ({"model": "gpt-4"}, 67),
+        ({"model": "gpt-4"}, 1067),
+        ({"model": "claude"}, 1000),
         ({"user": "bob", "model": "claude"}, None),
         ({"user": "'; DROP TABLE spend; --"}, None),
     ],
@@ -93,12 +95,12 @@ async def test_sums_beyond_a_billion_dollars_are_exact(database: Database) -> No
 
 async def test_rows_come_newest_first_a_page_at_a_time(spend: Spend) -> None:
     rows = await spend.rows(ALL, limit=2)
-    assert ["correction", "attempt"] == [row["kind"] for row in rows]
+    assert ["failed", "complete"] == [row["status"] for row in rows]
     rest = await spend.rows(ALL, before=rows[-1]["id"], limit=10)
-    assert ["bob", "ann"] == [row["user_id"] for row in rest]
+    assert ["ann", "bob", "ann"] == [row["user_id"] for row in rest]
     assert [] == await spend.rows(ALL, before=rest[-1]["id"], limit=10)
 
 
 async def test_rows_as_a_stream(spend: Spend) -> None:
-    assert [100] == [row["nanos"] async for row in spend.stream(Span(0, 2 * DAY, user="ann"))]
+    assert [0, 100] == [row["nanos"] async for row in spend.stream(Span(0, 2 * DAY, user="ann"))]
     assert 1 == len([row async for row in spend.stream(ALL, before=3, limit=1)])
