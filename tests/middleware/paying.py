@@ -71,13 +71,14 @@ class House:
         for provider in providers.values():
             provider.ledger = self.ledger
         self.counter = WordCounter()
+        self.between: list[Any] = []
         self.options: dict[str, Any] = {}
 
     def layers(self) -> tuple[list[Any], Next]:
         targets = {"m": [Target(name, "m", priority=place) for place, name in enumerate(self.providers)]}
         routing = Routing(Models(dict.fromkeys(self.providers, ("m",)), targets), StillClock(), strategy="failover")
         budget = Budget(self.ledger, self.prices, self.counter, **self.options)
-        return [budget, routing], Innermost(self.providers)
+        return [budget, *self.between, routing], Innermost(self.providers)
 
     async def serve(self, exchange: Exchange | None = None, *, leave_after: int | None = None) -> Result:
         layers, innermost = self.layers()

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ailb.dialect import Event
 from ailb.errors import BadRequest, BudgetExceeded, Unavailable, Unpriced, UpstreamBroken, UpstreamRefusal, UpstreamSilent, UpstreamStalled
-from ailb.exchange import Exchange, Outcome, Reply
+from ailb.exchange import Attempt, Exchange, Outcome, Reply
 from ailb.ledger import Hold, Intent
 from ailb.rates import FREE, Rates
-from ailb.stack import stack
+from ailb.stack import Next, stack
 from ailb.testing_money import FixedPrices, MemoryLedger
 from ailb.usage import Usage
 from tests.middleware.paying import COST, USAGE, House, Scripted, asking, chunks, prompt_bound, whole
@@ -106,6 +106,26 @@ async def test_when_nobody_answers_every_attempt_is_a_failed_one() -> None:
     assert [(500, "server_error"), (429, "rate_limit_error")] == [(c.http_status, c.error) for _, c in house.ledger.charges]
     assert result.outcome.status == "refused"
     house.check(result.exchange)
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+async def test_what_another_layer_refuses_when_it_is_held_never_left(everywhere: bool) -> None:
+    class Refusing:
+        async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+            def refuse(attempt: Attempt) -> None:
+                if everywhere or attempt.target.provider == "a":
+                    raise BadRequest("not this one")
+
+            exchange.on_attempt(refuse)
+            return await call_next(exchange)
+
+    house = House(a=Scripted(chunks("Hi")), b=Scripted(chunks("Hi")))
+    house.between = [Refusing()]
+    await house.serve()
+    rows = [("b", "refused", 0, False)] if everywhere else [("b", "complete", COST, False)]
+    assert [("a", "failed", 0, False), *rows] == house.rows
+    assert [1, 2] == [hold.intent.attempt for hold, _ in house.ledger.charges]
+    assert {} == house.ledger.holds
 
 
 class ByProvider(FixedPrices):
