@@ -18,9 +18,6 @@ SECOND: Final = 1_000_000
 POLL_SECONDS: Final = 0.1
 """How often it is looked whether another process has finished."""
 
-DEAD_SECONDS: Final = 60.0
-"""A process that was not seen for so long has died, and what it was at may be done by another one."""
-
 PRUNE_SECONDS: Final = 600.0
 """Rows that are too old are deleted when one comes along, no more often than this."""
 
@@ -100,7 +97,7 @@ class StoredReplays:
         async def work(connection: AsyncConnection) -> Any:
             if prune:
                 await connection.execute(delete(REPLAYS).where(old))
-            await connection.execute(delete(REPLAYS).where(_named(claim), or_(old, self._abandoned(now))))
+            await connection.execute(delete(REPLAYS).where(_named(claim), or_(old, self._abandoned())))
             there = (await connection.execute(_row(claim))).mappings().first()
             if there is not None:
                 return there
@@ -122,9 +119,9 @@ class StoredReplays:
         """Not the row of one who took over from us."""
         return and_(_named(claim), REPLAYS.c.process_id == self._process_id, not_(REPLAYS.c.done))
 
-    def _abandoned(self, now: int) -> ColumnElement[bool]:
-        """Whether nobody is at it: of this process's claims those that are under way do not get here."""
-        alive = select(PROCESSES.c.id).where(PROCESSES.c.seen_at > now - int(DEAD_SECONDS * SECOND))
+    def _abandoned(self) -> ColumnElement[bool]:
+        """Whether nobody is at it: its process has died, or it is this one, whose claims that are under way do not get here."""
+        alive = select(PROCESSES.c.id)
         return and_(not_(REPLAYS.c.done), or_(REPLAYS.c.process_id == self._process_id, REPLAYS.c.process_id.not_in(alive)))
 
     def _close(self, claim: Claim) -> None:
