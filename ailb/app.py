@@ -22,6 +22,7 @@ from ailb.edge import Edge
 from ailb.errors import BadRequest, InternalError, MethodNotAllowed, NotFound, Refusal
 from ailb.gateway import Gateway
 from ailb.guard import Guard
+from ailb.keys import NO_KEYS, Keys
 from ailb.loader import is_loopback
 from ailb.metrics import Metrics
 from ailb.outlet import stamped
@@ -30,7 +31,14 @@ from ailb.plugins import named
 LOG = structlog.get_logger("ailb.app")
 
 
-def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence[Speech], api: Sequence[ApiRoute] = ()) -> Starlette:
+def build(
+    gateway: Gateway,
+    metrics: Metrics,
+    config: Config,
+    speeches: Sequence[Speech],
+    api: Sequence[ApiRoute] = (),
+    keys: Keys = NO_KEYS,
+) -> Starlette:
     """`config` is that of the start: the middleware is made from it once, and a reload does not change it.
 
     `api` are the routes of /api; that each is an `ApiRoute` is what keeps them closed.
@@ -48,7 +56,7 @@ def build(gateway: Gateway, metrics: Metrics, config: Config, speeches: Sequence
     edges = {path: Edge(speech, gateway) for speech in speeches for path in speech.paths}
     return App(
         edges,
-        routes=[*(Route(path, edge, methods=["POST"]) for path, edge in edges.items()), *_routes(gateway, metrics), *api],
+        routes=[*(Route(path, edge, methods=["POST"]) for path, edge in edges.items()), *_routes(Pages(gateway, metrics, keys)), *api],
         middleware=_middleware(config),
         exception_handlers={Refusal: errors.refusal, HTTPException: errors.http, Exception: errors.bug},
         lifespan=lifespan,
@@ -83,8 +91,7 @@ class App(Starlette):
         return app
 
 
-def _routes(gateway: Gateway, metrics: Metrics) -> list[BaseRoute]:
-    pages = Pages(gateway, metrics)
+def _routes(pages: Pages) -> list[BaseRoute]:
     return [
         Route("/v1/models", pages.models),
         Route("/v1/models/{name:path}", pages.model),

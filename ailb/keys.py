@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
+from ailb.errors import InvalidKey
+
 PREFIX = "sk-ailb_"
 """How every virtual key begins, so that one can tell it from a provider's."""
 
@@ -36,6 +38,16 @@ class Keys(Protocol):
 
     async def find(self, secret: str) -> Key | None:
         """The active key with this secret; None for one that is unknown, revoked, expired or malformed. Raises Unavailable."""
+
+
+async def sent(given: str, keys: Keys) -> Key | None:
+    """The virtual key that a client sent; None where it sent none, or something else. Raises InvalidKey for one that is not good."""
+    if not given.startswith(PREFIX):
+        return None
+    key = await keys.find(given)
+    if key is None:
+        raise InvalidKey("Invalid API key")
+    return key
 
 
 class NoKeys:

@@ -1,9 +1,9 @@
 """Who is asking, and whether they may ask for that. Fails closed: with an admin key configured nobody gets by without a key."""
 
-from ailb.errors import Forbidden, InvalidKey
+from ailb.errors import Forbidden
 from ailb.exchange import Exchange, Reply
 from ailb.identity import Identity, key_of, user_of
-from ailb.keys import NO_KEYS, PREFIX, Key, Keys
+from ailb.keys import NO_KEYS, Key, Keys, sent
 from ailb.models import Models
 from ailb.stack import Next
 
@@ -22,21 +22,16 @@ class Auth:
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
         given = key_of(exchange.headers)
-        if given.startswith(PREFIX) and not self._identity.is_admin(given):
-            await self._identify(exchange, given)
+        key = None if self._identity.is_admin(given) else await sent(given, self._keys)
+        if key is not None:
+            exchange.caller.user, exchange.caller.key = key.user, key
+            self._check(exchange, key)
         elif self._identity.admits(exchange.headers) or self._identity.trusts(exchange.peer):
             exchange.caller.user = user_of(exchange.headers) or exchange.caller.user
         return await call_next(exchange)
 
-    async def _identify(self, exchange: Exchange, secret: str) -> None:
-        """Raises InvalidKey, Forbidden, and Unavailable while nobody can say whether the key is good."""
-        key = await self._keys.find(secret)
-        if key is None:
-            raise InvalidKey("Invalid API key")
-        exchange.caller.user, exchange.caller.key = key.user, key
-        self._check(exchange, key)
-
     def _check(self, exchange: Exchange, key: Key) -> None:
+        """Raises Forbidden."""
         model = exchange.prompt.model or self._models.default
         if model and not key.allows_model(model):
             raise Forbidden(f"this key may not use the model {model}", param="model", code="model_not_allowed")

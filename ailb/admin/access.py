@@ -12,7 +12,7 @@ from starlette.routing import Route
 from ailb.errors import BadRequest, Forbidden, InvalidKey, UnsupportedMedia
 from ailb.gateway import Gateway
 from ailb.identity import ANONYMOUS, Identity, key_of, user_of
-from ailb.keys import PREFIX, Key, Keys
+from ailb.keys import Key, Keys, sent
 
 Who = Literal["key", "user", "admin"]
 """Who at least: the holder of a virtual key, a user whom a trusted proxy vouches for, whoever runs the gateway."""
@@ -87,20 +87,14 @@ class Access:
         given = key_of(headers)
         if identity.is_admin(given):
             return Principal(user_of(headers), admin=True)
-        if given.startswith(PREFIX):
-            return await self._holder(given)
+        if (key := await sent(given, self._keys)) is not None:
+            return Principal(key.user, key=key)
         if identity.admin_key is None:
             return Principal(user_of(headers) or ANONYMOUS, admin=True)
         user = user_of(headers) if not given and identity.trusts(_peer(request)) else None
         if user is None:
             raise InvalidKey("Invalid API key" if given else "Invalid API key: none was sent")
         return Principal(user)
-
-    async def _holder(self, secret: str) -> Principal:
-        key = await self._keys.find(secret)
-        if key is None:
-            raise InvalidKey("Invalid API key")
-        return Principal(key.user, key=key)
 
     def _identity(self) -> Identity:
         """As the configuration is now."""

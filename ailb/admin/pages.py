@@ -8,16 +8,18 @@ from starlette.responses import Response
 
 from ailb.errors import Refusal, Unavailable
 from ailb.gateway import Gateway
-from ailb.identity import Identity
+from ailb.identity import Identity, key_of
+from ailb.keys import NO_KEYS, Keys, sent
 from ailb.metrics import Metrics
 
 
 class Pages:
     """The endpoints, each a method."""
 
-    def __init__(self, gateway: Gateway, metrics: Metrics) -> None:
+    def __init__(self, gateway: Gateway, metrics: Metrics, keys: Keys = NO_KEYS) -> None:
         self._gateway = gateway
         self._metrics = metrics
+        self._keys = keys
 
     async def healthz(self, request: Request) -> Response:
         """Alive, and able to take requests."""
@@ -45,7 +47,7 @@ class Pages:
 
     async def models(self, request: Request) -> Response:
         """OpenAI's list; Anthropic's paging members stand beside, so that its SDK can read it too."""
-        self._admit(request)
+        await self._admit_holder(request)
         models = self._gateway.snapshot.models
         data = [_model(name, models.owner(name)) for name in models.names()]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
@@ -53,14 +55,23 @@ class Pages:
 
     async def model(self, request: Request) -> Response:
         """Raises ModelNotFound."""
-        self._admit(request)
+        await self._admit_holder(request)
         name = request.path_params["name"]
         return answer(_model(name, self._gateway.snapshot.models.owner(name)))
 
+    async def _admit_holder(self, request: Request) -> None:
+        """As `_admit`, and whoever has a virtual key. Raises InvalidKey, Unavailable."""
+        given = key_of(request.scope["ailb.headers"])
+        if self._identity().is_admin(given) or await sent(given, self._keys) is None:
+            self._admit(request)
+
     def _admit(self, request: Request) -> None:
         """What health says is for everybody; the rest follows the configuration. Raises InvalidKey."""
+        self._identity().admits(request.scope["ailb.headers"])
+
+    def _identity(self) -> Identity:
         auth = self._gateway.snapshot.config.auth
-        Identity(auth.admin_key, auth.required).admits(request.scope["ailb.headers"])
+        return Identity(auth.admin_key, auth.required)
 
 
 def answer(body: dict[str, Any], status: int = 200) -> Response:

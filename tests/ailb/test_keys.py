@@ -1,6 +1,7 @@
 import pytest
 
-from ailb.keys import NO_KEYS, Key
+from ailb.errors import InvalidKey
+from ailb.keys import NO_KEYS, Key, sent
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,16 @@ def test_a_list_of_collections_has_names_only(allowed: tuple[str, ...] | None, m
 
 async def test_without_a_store_no_key_is_good() -> None:
     assert await NO_KEYS.find("sk-ailb_" + "a" * 43) is None
+
+
+class OneKey:
+    async def find(self, secret: str) -> Key | None:
+        return Key("key-1", "ann") if secret == "sk-ailb_good" else None
+
+
+async def test_a_virtual_key_is_good_or_refused_and_anything_else_is_none() -> None:
+    assert Key("key-1", "ann") == await sent("sk-ailb_good", OneKey())
+    assert [None, None, None] == [await sent(given, OneKey()) for given in ("", "sk-other", "none")]
+    for given in ("sk-ailb_bad", "sk-ailb_", "sk-ailb_\xe9"):
+        with pytest.raises(InvalidKey, match=r"^Invalid API key$"):
+            await sent(given, OneKey())

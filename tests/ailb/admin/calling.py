@@ -69,7 +69,7 @@ async def calling(folder: Path, mode: str, clock: Clock) -> AsyncIterator[Api]:
         await database.prepare()
         keys = KeyStore(database, clock)
         api = routes(gateway, database, keys, Budgets(database))
-        yield Api(gateway, build(gateway, Metrics(), config, (Chat(),), api), keys, database, api)
+        yield Api(gateway, build(gateway, Metrics(), config, (Chat(),), api, keys), keys, database, api)
         await keys._cache.close()
     await gateway.stop()
 

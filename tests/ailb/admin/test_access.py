@@ -203,3 +203,13 @@ def test_for_whom_a_caller_acts(principal: Principal, asked: str | None, user: s
             principal.acts_for(asked)
     else:
         assert user == principal.acts_for(asked)
+
+
+@pytest.mark.parametrize("api", ["local", "keyed", "open"], indirect=True)
+async def test_a_key_lists_the_models_but_sees_no_metrics(api: Api) -> None:
+    secret, _ = await api.keys.create("ann", {"name": "a"})
+    bad = "sk-ailb_" + "x" * 43
+    asked = [(await api("GET", "/v1/models", bearer=bearer)).status for bearer in (secret, bad, ADMIN)]
+    assert [200, 401, 200] == asked
+    if api.gateway.snapshot.config.auth.admin_key:
+        assert [401, 200] == [(await api("GET", "/metrics", bearer=bearer)).status for bearer in (secret, ADMIN)]
