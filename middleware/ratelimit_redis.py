@@ -168,6 +168,7 @@ class Shared:
             with suppress(BooksLost):
                 if not self.up:
                     await self._tried(self._counts.get, "probe")
+                    await self.renew()
                 elif beat % RENEW_EVERY == 0:
                     await self.renew()
 

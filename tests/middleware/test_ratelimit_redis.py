@@ -18,6 +18,7 @@ from ailb.testing import answers, ask, run
 from ailb.usage import Usage
 from middleware.ratelimit import RateLimit
 from middleware.ratelimit_redis import OPEN_AFTER, PREFIX, Shared
+from middleware.ratelimit_window import BooksLost
 from tests.middleware.redis_server import Server, serving
 
 
@@ -175,6 +176,18 @@ async def test_leases_are_renewed_and_put_back_after_a_flush(server: Server) -> 
         server.say("FLUSHALL")
         await shared.renew()
         assert not await shared.enter("a", 1, "y")
+
+
+async def test_slots_that_are_held_are_there_again_when_redis_is(server: Server) -> None:
+    async with Shared(server.url) as shared:
+        assert await shared.enter("a", 1, "x")
+        server.stop()
+        for _ in range(OPEN_AFTER):
+            with pytest.raises(BooksLost):
+                await shared.look("a")
+        server.start()
+        await eventually(lambda: shared.up)
+        await eventually(lambda: b":1" in server.say(f"ZCARD {PREFIX}:slots:a"))
 
 
 async def test_after_a_flush_the_limits_begin_anew(server: Server) -> None:
