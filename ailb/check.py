@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ailb import config
 from ailb.clock import Clock
@@ -13,6 +12,7 @@ from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
 from ailb.secret import HIDDEN, scrub
+from ailb.services import Services
 
 _PASSWORD = re.compile(r"://[^/]*@")
 _CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential")
@@ -20,8 +20,7 @@ _CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential")
 
 def report(path: Path, environ: Mapping[str, str]) -> str:
     """Raises ConfigError."""
-    services: dict[type, Any] = {Clock: Clock(), Meter: Metrics()}
-    snapshot = load(path, environ, services)
+    snapshot = load(path, environ, Services({Clock: Clock(), Meter: Metrics()}, path, environ))
     parts = (_onion(snapshot), _table("providers", _providers(snapshot)), _table("models", _models(snapshot)), "ok\n")
     return scrub("\n".join(part for part in parts if part), *confidential(environ))
 

@@ -77,6 +77,8 @@ class Auth(Table):
 
 class Store(Table):
     url: Hidden = Secret("sqlite+aiosqlite:///ailb.db")
+    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    month_starts: int = Field(default=1, ge=1, le=28)
 
 
 class Log(Table):

@@ -25,6 +25,13 @@ class Service(Protocol):
     def cut(self, refusal: Refusal) -> None: ...
 
 
+class Kept(AbstractAsyncContextManager[object], Protocol):
+    """The store: entered before the first snapshot, left after the last, when every settlement is written."""
+
+    @property
+    def healthy(self) -> bool: ...
+
+
 class Live:
     """A snapshot in use: how many requests are on it, and what to close when the last one is done."""
 
@@ -58,14 +65,16 @@ class Live:
 class Gateway:
     """One process's gateway. It begins with the `first` snapshot; `load` reads the configuration anew for `reload`."""
 
-    def __init__(self, first: Snapshot, load: Callable[[], Snapshot], clock: Clock) -> None:
+    def __init__(self, first: Snapshot, load: Callable[[], Snapshot], clock: Clock, store: Kept | None = None) -> None:
         self._first = first
+        self.store = store
         self.id = token_hex(6)
         self.serving: set[Service] = set()
         self.draining = False
         self._load = load
         self._clock = clock
         self._live: Live | None = None
+        self._kept = AsyncExitStack()
         self._open = 0
         self._idle = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
@@ -79,8 +88,14 @@ class Gateway:
 
     async def start(self) -> None:
         """Raises ConfigError."""
+        if self.store is not None:
+            await self._kept.enter_async_context(self.store)
         live = Live(self._first)
-        await live.enter()
+        try:
+            await live.enter()
+        except BaseException:  # cancellation too: what was opened is closed, whatever it was
+            await self._kept.aclose()
+            raise
         self._live = live
 
     def admit(self) -> Live:
@@ -136,6 +151,7 @@ class Gateway:
             await asyncio.wait(self._background, timeout=5)
         if live is not None:
             await live.leave()
+        await self._kept.aclose()
 
     def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs `work` to its end, whatever happens to whoever began it."""

@@ -1,6 +1,7 @@
 """From a configuration to a snapshot that can serve: layers, providers and models, built and checked, nothing opened yet."""
 
 import sys
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     served = models(config.model, config.default_model, found)
     identity = Identity(config.auth.admin_key, config.auth.required, tuple(map(ip_network, config.server.trusted_proxies)))
     prices = PriceList(config.price, config.provider, services.get(Clock) or Clock())
-    everything: Services = {**services, Models: served, Identity: identity, Prices: prices, Counter: Tokenizer()}
+    own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer()}
+    everything = ChainMap[type, Any](own, services)  # type: ignore[arg-type] # nothing is put into the second
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
     providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}
     off = {name: source.off for name, source in found.items() if source.off}

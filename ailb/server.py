@@ -7,20 +7,26 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from starlette.applications import Starlette
 
 from ailb import app, log
 from ailb.clients.chat import Chat
 from ailb.clients.messages import Messages
 from ailb.clients.ollama import OllamaChat
 from ailb.clock import Clock
+from ailb.config import Config
 from ailb.engines import GRACE_SECONDS, Serving, engine
 from ailb.gateway import Gateway
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
+from ailb.services import Services
+
+if TYPE_CHECKING:
+    from ailb.store.store import Store
 
 LOG = structlog.get_logger("ailb.server")
 COLLECT_AFTER: Final = (10_000, 20, 20)
@@ -32,7 +38,7 @@ hardly any cycle, so there is little to find, and the default of 700 allocations
 def serve(path: Path, environ: Mapping[str, str]) -> None:
     """Runs until SIGTERM or SIGINT. Raises ConfigError before anything is served."""
     clock, metrics = Clock(), Metrics()
-    services: dict[type, Any] = {Clock: clock, Meter: metrics}
+    services = Services({Clock: clock, Meter: metrics}, path, environ)
 
     def read() -> Snapshot:
         return load(path, environ, services)
@@ -40,13 +46,23 @@ def serve(path: Path, environ: Mapping[str, str]) -> None:
     snapshot = read()
     config = snapshot.config
     log.configure(config.log.level, config.log.format)
-    gateway = Gateway(snapshot, read, clock)
-    asgi = app.build(gateway, metrics, config, (Chat(), Messages(), OllamaChat()))
+    store = services.start()
+    gateway = Gateway(snapshot, read, clock, store)
+    asgi = _app(gateway, metrics, config, store)
     _raise_file_limit()
     _greet(snapshot)
     serving, run = engine(asgi, config.server)
     _spare_the_collector()
     run(_run(gateway, serving))
+
+
+def _app(gateway: Gateway, metrics: Metrics, config: Config, store: "Store | None") -> Starlette:
+    speeches = (Chat(), Messages(), OllamaChat())
+    if store is None:
+        return app.build(gateway, metrics, config, speeches)
+    from ailb.admin.routes import routes  # they bring SQLAlchemy along
+
+    return app.build(gateway, metrics, config, speeches, routes(gateway, store.database, store.keys, store.budgets), store.keys)
 
 
 async def _run(gateway: Gateway, serving: Serving) -> None:

@@ -25,6 +25,8 @@ class Pages:
         """Alive, and able to take requests."""
         if self._gateway.draining:
             return answer({"status": "unhealthy", "reason": "shutting down"}, 503)
+        if self._store_is_gone():
+            return answer({"status": "unhealthy", "reason": "store"}, 503)
         return answer({"status": "healthy"})
 
     async def readyz(self, request: Request) -> Response:
@@ -33,12 +35,16 @@ class Pages:
             snapshot = self._gateway.snapshot
         except Unavailable as refusal:
             return answer({"status": "unhealthy", "reason": refusal.message}, 503)
+        gone = self._store_is_gone()
+        well = not (self._gateway.draining or gone)
         body = {
-            "status": "unhealthy" if self._gateway.draining else "healthy",
+            "status": "healthy" if well else "unhealthy",
             "version": snapshot.version,
             "providers": dict.fromkeys(snapshot.providers, "configured"),
         }
-        return answer(body, 503 if self._gateway.draining else 200)
+        if self._gateway.store is not None:
+            body["store"] = "unhealthy" if gone else "healthy"
+        return answer(body, 200 if well else 503)
 
     async def metrics(self, request: Request) -> Response:
         self._admit(request)
@@ -64,6 +70,9 @@ class Pages:
         given = key_of(request.scope["ailb.headers"])
         if self._identity().is_admin(given) or await sent(given, self._keys) is None:
             self._admit(request)
+
+    def _store_is_gone(self) -> bool:
+        return self._gateway.store is not None and not self._gateway.store.healthy
 
     def _admit(self, request: Request) -> None:
         """What health says is for everybody; the rest follows the configuration. Raises InvalidKey."""

@@ -19,7 +19,6 @@ from ailb.store.database import Database
 from ailb.store.schema import HOLDS
 from ailb.store.scopes import MOST_NANOS, columns, scopes
 from ailb.store.settling import Settlement, settle
-from ailb.store.windows import Windows
 from ailb.store.writer import Unsure
 from ailb.usage import MOST
 
@@ -39,10 +38,10 @@ class _Request:
 class Books:
     """An `ailb.ledger.Ledger`. `process_id` is whose holds these are."""
 
-    def __init__(self, database: Database, process_id: str, windows: Windows | None = None) -> None:
+    def __init__(self, database: Database, process_id: str) -> None:
         self._database = database
         self._process_id = process_id
-        self._counters = Counters(windows or Windows())
+        self._counters = Counters(database.windows)
         self._rates: Callable[[Rates], str] = lru_cache(1024)(Rates.json)
 
     async def hold(self, intent: Intent, *, whole: bool = False) -> Hold:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ailb.store.counters import Budget, Counter, bump, sums
 from ailb.store.database import Database
 from ailb.store.schema import BUDGETS, COUNTERS
-from ailb.store.windows import PERIODS, Period, Windows
+from ailb.store.windows import PERIODS, Period
 
 SCOPES: Final = ("key", "user", "model", "provider", "global")
 SOFT_PPM: Final = 800_000
@@ -62,9 +62,9 @@ class BudgetState:
 class Budgets:
     """Methods whose name ends in `_in` are for the middle of a `Database.write`. All raise Unavailable."""
 
-    def __init__(self, database: Database, windows: Windows | None = None) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._windows = windows or Windows()
+        self._windows = database.windows
 
     async def set(
         self,

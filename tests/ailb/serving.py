@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message
 from ailb.config import Config
 from ailb.dialect import Event, Target
 from ailb.exchange import Exchange, Outcome, Reply
-from ailb.gateway import Gateway
+from ailb.gateway import Gateway, Kept
 from ailb.loader import Snapshot
 from ailb.models import Models
 from ailb.stack import Innermost, Layer, Next, Provider, stack
@@ -41,8 +41,8 @@ def snapshot(provider: Provider, layers: Sequence[Layer] = (), *, version: str =
     return Snapshot(config(**server), layers, providers, models, stack([*layers, Pick()], Innermost(providers)), version)
 
 
-async def started(first: Snapshot, load: Callable[[], Snapshot] | None = None) -> Gateway:
-    gateway = Gateway(first, load or (lambda: first), StillClock())
+async def started(first: Snapshot, load: Callable[[], Snapshot] | None = None, store: Kept | None = None) -> Gateway:
+    gateway = Gateway(first, load or (lambda: first), StillClock(), store)
     await gateway.start()
     return gateway
 

@@ -65,6 +65,28 @@ async def test_a_layer_that_cannot_open_closes_those_before_it() -> None:
     assert seen == ["a opened", "a closed"]
 
 
+class Stored(Opened):
+    """A store."""
+
+    healthy = True
+
+
+async def test_the_store_is_opened_first_closed_last_and_kept_meanwhile() -> None:
+    seen: list[str] = []
+    gateway = await started(with_layers(Opened("a", seen)), lambda: with_layers(Opened("b", seen)), Stored("store", seen))
+    await gateway.reload()
+    await quiet(gateway)
+    await gateway.stop()
+    assert seen == ["store opened", "a opened", "b opened", "a closed", "b closed", "store closed"]
+
+
+async def test_a_layer_that_cannot_open_closes_the_store_too() -> None:
+    seen: list[str] = []
+    with pytest.raises(LookupError):
+        await started(with_layers(Opened("b", seen, LookupError("no"))), store=Stored("store", seen))
+    assert seen == ["store opened", "store closed"]
+
+
 async def test_before_the_start_and_after_the_end_nothing_is_served() -> None:
     shot = with_layers()
     gateway = Gateway(shot, lambda: shot, clock=None)  # type: ignore[arg-type]

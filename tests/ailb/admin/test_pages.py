@@ -1,5 +1,5 @@
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import orjson
@@ -52,6 +52,26 @@ async def test_readiness_names_what_it_depends_on() -> None:
         assert (await there.readyz(request())).status_code == 503
     ended = await there.readyz(request())
     assert (503, {"status": "unhealthy", "reason": "not started"}) == (ended.status_code, data(ended))
+
+
+class Stored(AbstractAsyncContextManager[object]):
+    """A store that is well or not."""
+
+    healthy = True
+
+    async def __aexit__(self, *error: object) -> None: ...
+
+
+async def test_a_store_that_is_gone_is_said() -> None:
+    store = Stored()
+    gateway = await started(snapshot(Upstream()), store=store)
+    there = Pages(gateway, Metrics())
+    ready, health = await there.readyz(request()), await there.healthz(request())
+    assert (200, 200, "healthy") == (ready.status_code, health.status_code, data(ready)["store"])
+    store.healthy = False
+    ready, health = await there.readyz(request()), await there.healthz(request())
+    assert (503, 503, "unhealthy", "unhealthy") == (ready.status_code, health.status_code, data(ready)["store"], data(health)["status"])
+    await gateway.stop()
 
 
 async def test_the_metrics() -> None:

@@ -11,7 +11,7 @@ from ailb.store.books import Books
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, METADATA, SPEND
-from ailb.store.windows import Windows, day
+from ailb.store.windows import day
 from ailb.usage import Usage
 
 NANO_A_TOKEN = Rates(input=PER, output=PER)
@@ -30,11 +30,11 @@ def charge(nanos: int, status: Status = "complete") -> Charge:
 class Bank:
     """A database with its ledger and its budgets."""
 
-    def __init__(self, database: Database, process_id: str = "p1", windows: Windows | None = None) -> None:
+    def __init__(self, database: Database, process_id: str = "p1") -> None:
         self.database = database
-        self.windows = windows or Windows()
-        self.books = Books(database, process_id, windows)
-        self.budgets = Budgets(database, windows)
+        self.windows = database.windows
+        self.books = Books(database, process_id)
+        self.budgets = Budgets(database)
 
     async def rows(self, table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.database.read(select(table))]

@@ -212,15 +212,17 @@ async def test_a_cost_is_in_the_window_in_which_it_was_promised(bank: Bank, cloc
     assert (await bank.books.hold(intent())).output_tokens == 80
 
 
-async def test_weeks_begin_where_one_says(database: Database, clock: SetClock) -> None:
-    bank = Bank(database, windows=Windows(week_starts=1))
-    await bank.budgets.set("user", "ann", period="weekly", limit_nanos=100)
-    await bank.books.settle(await bank.books.hold(intent()), charge(100))
-    with pytest.raises(BudgetExceeded):
+async def test_weeks_begin_where_one_says(sqlite_url: Secret, clock: SetClock) -> None:
+    async with Database(sqlite_url, clock, Windows(week_starts=1)) as database:
+        await database.prepare()
+        bank = Bank(database)
+        await bank.budgets.set("user", "ann", period="weekly", limit_nanos=100)
+        await bank.books.settle(await bank.books.hold(intent()), charge(100))
+        with pytest.raises(BudgetExceeded):
+            await bank.books.hold(intent())
+        clock.now += 86_400
         await bank.books.hold(intent())
-    clock.now += 86_400
-    await bank.books.hold(intent())
-    await bank.check()
+        await bank.check()
 
 
 @pytest.mark.parametrize("turns", range(0, 60, 2))

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ailb.secret import Secret
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.windows import DAY, Windows
@@ -67,9 +68,11 @@ async def test_a_budget_that_there_is_not_is_refused(database: Database, scope: 
         await Budgets(database).set(scope, scope_id, period=period, limit_nanos=1)  # type: ignore[arg-type]
 
 
-async def test_weeks_begin_where_one_says(database: Database, clock: SetClock) -> None:
-    state = await Budgets(database, Windows(week_starts=6)).set("user", "ann", period="weekly", limit_nanos=1)
-    assert state.window_start == TODAY - DAY
+async def test_weeks_begin_where_one_says(url: Secret, clock: SetClock) -> None:
+    async with Database(url, clock, Windows(week_starts=6)) as database:
+        await database.prepare()
+        state = await Budgets(database).set("user", "ann", period="weekly", limit_nanos=1)
+        assert state.window_start == TODAY - DAY
 
 
 async def test_a_limit_of_nothing_is_exceeded(database: Database) -> None:

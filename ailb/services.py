@@ -1,0 +1,71 @@
+"""What layers may ask for by type: made when the first one asks, so that a configuration that needs no store opens none."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ailb.clock import Clock
+from ailb.config import Config, read
+from ailb.errors import ConfigError
+from ailb.keys import Keys
+from ailb.ledger import Ledger
+from ailb.replays import Replays
+
+if TYPE_CHECKING:
+    from ailb.store.store import Store
+
+_STORED: Final[Mapping[type, str]] = {Ledger: "ledger", Keys: "keys", Replays: "replays"}
+"""The services in the store, by the name of its attribute."""
+
+_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Services(Mapping[type, Any]):
+    """`plain` are the services without a store. `path` and `environ` are where the configuration is, which says where the store is."""
+
+    def __init__(self, plain: Mapping[type, Any], path: Path, environ: Mapping[str, str]) -> None:
+        self._plain = plain
+        self._path = path
+        self._environ = environ
+        self._started = False
+        self.store: Store | None = None
+        """Made, but not opened; None as long as nobody has asked for what is in it."""
+
+    def start(self) -> "Store | None":
+        """The store to be opened. After this none is made any more."""
+        self._started = True
+        return self.store
+
+    def __getitem__(self, service: type) -> Any:
+        """Raises ConfigError where the store cannot be had, KeyError for what is no service."""
+        if service in _STORED:
+            return getattr(self._made(), _STORED[service])
+        return self._plain[service]
+
+    def __iter__(self) -> Iterator[type]:
+        return iter((*self._plain, *_STORED))
+
+    def __len__(self) -> int:
+        return len(self._plain) + len(_STORED)
+
+    def __contains__(self, service: object) -> bool:
+        return service in self._plain or service in _STORED
+
+    def _made(self) -> "Store":
+        if self.store is None:
+            if self._started:
+                raise ConfigError("[[layer]]", "one needs the store, which is opened at the start only: restart")
+            self.store = store(read(self._path, self._environ), self._plain[Clock])
+        return self.store
+
+
+def store(config: Config, clock: Clock, *, serving: bool = True) -> "Store":
+    """As `[store]` says; nothing is opened. Raises ConfigError."""
+    from ailb.store.store import SERVER, Store  # SQLAlchemy takes its time, and not everybody needs it
+    from ailb.store.windows import Windows
+
+    table = config.store
+    made = Store(table.url, clock, Windows(_DAYS.index(table.week_starts), table.month_starts), serving=serving)
+    if serving and config.server.workers > 1 and made.database.is_sqlite:
+        raise ConfigError("[server].workers", f"SQLite is for one process; set store.url = {SERVER}, or workers = 1")
+    return made
