@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from ailb import __version__
-from ailb.commands import admin_key, billing, check, keys, serve
+from ailb.commands import admin_key, audit, billing, check, keys, serve
 from ailb.errors import ConfigError
 
 
@@ -21,7 +21,14 @@ class _Command(Protocol):
     def run(self, options: argparse.Namespace, environ: Mapping[str, str]) -> int: ...
 
 
-_COMMANDS: Final[Mapping[str, _Command]] = {"serve": serve, "check": check, "keys": keys, "admin-key": admin_key, "billing": billing}
+_COMMANDS: Final[Mapping[str, _Command]] = {
+    "serve": serve,
+    "check": check,
+    "keys": keys,
+    "admin-key": admin_key,
+    "billing": billing,
+    "audit": audit,
+}
 _NO_PORT: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 

@@ -15,8 +15,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ailb.store.database import Database
-from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, REVISIONS, SPEND
+from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, PROCESSES, REVISIONS, SPEND
 from ailb.store.windows import DAY, Windows
+from ailb.store.writer import down, is_down
 
 NAMES: Final = ("user_id", "key_id", "provider", "model", "asked")
 SHOWN: Final = 20
@@ -63,9 +64,12 @@ class Books:
     settled: Sequence[RowMapping]
     rows: int
     pruned: int
+    running: Mapping[str, int] | None
+    """Nano-dollars by provider since the gateway started; None where not exactly one is alive."""
 
 
 async def read(database: Database) -> Books:
+    """Raises Unavailable."""
     engine = create_async_engine(database.url, poolclass=NullPool, hide_parameters=True)
     try:
         async with engine.connect() as connection:
@@ -74,6 +78,11 @@ async def read(database: Database) -> Books:
             else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             return await _books(connection)
+    # Drivers raise what they like when a server goes away.
+    except Exception as error:
+        if is_down(error):
+            raise down(error) from error
+        raise
     finally:
         await engine.dispose()
 
@@ -171,6 +180,9 @@ async def _books(connection: AsyncConnection) -> Books:
     requests = func.sum(case((ended, 1), else_=0)).label("requests")
     entries = select(day, *names, func.sum(ENTRIES.c.nanos).label("nanos"), tokens, requests).group_by(day, *names)
     number = func.count().label("n")
+    started = await rows(select(PROCESSES.c.started_at))
+    since = started[0]["started_at"] if started else 0
+    running = select(ENTRIES.c.provider, func.sum(ENTRIES.c.nanos).label("nanos")).where(ENTRIES.c.at >= since).group_by(ENTRIES.c.provider)
     pruned = await rows(select(REVISIONS.c.number).where(REVISIONS.c.name == "pruned"))
     return Books(
         entries=_amounts(await rows(entries)),
@@ -185,6 +197,7 @@ async def _books(connection: AsyncConnection) -> Books:
         settled=await rows(select(ENTRIES.c.hold_id).join(HOLDS, HOLDS.c.id == ENTRIES.c.hold_id).where(ENTRIES.c.kind == "attempt")),
         rows=int((await rows(select(number).select_from(ENTRIES)))[0]["n"]),
         pruned=int(pruned[0]["number"]) if pruned else 0,
+        running={row["provider"]: int(row["nanos"]) for row in await rows(running)} if len(started) == 1 else None,
     )
 
 

@@ -1,0 +1,107 @@
+"""What a running gateway says about money, beside what its database says."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from ailb.errors import Unavailable
+from ailb.money import NANO
+from ailb.store.audit import Amount, Books, Check
+
+TRIES: Final = 10
+"""How often both are read until nothing was spent meanwhile, and what the metrics counted first is written down."""
+
+SECONDS: Final = 10.0
+_NOBODY: Final = Amount()
+
+
+class Asked:
+    """A gateway. Without `key` it must be in local mode, where every user is asked about by name."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self._url = urlsplit(url if "//" in url else f"http://{url}")
+        self._key = key
+
+    def spend(self, user: str | None) -> Mapping[str, Amount]:
+        """What was ever spent, by provider. Raises Unavailable."""
+        query = "start_date=1970-01-01" + ("" if user is None else f"&user_id={quote(user, safe='')}")
+        said = json.loads(self._get(f"/api/billing/spend?{query}"), parse_float=Decimal)
+        return {name: Amount(_nanos(one["spend"]), one["tokens"], one["requests"]) for name, one in said["providers"].items()}
+
+    def cost(self) -> Mapping[str, int]:
+        """Nano-dollars by provider since it started, from its metrics. Raises Unavailable."""
+        sums: dict[str, int] = defaultdict(int)
+        for line in self._get("/metrics").decode().splitlines():
+            if line.startswith("ailb_cost_total_usd{"):
+                provider = line.partition('provider="')[2].partition('"')[0]
+                sums[provider] += _nanos(line.rsplit(" ", 1)[1])
+        return sums
+
+    @property
+    def everything(self) -> bool:
+        """Whether it tells about all users at once."""
+        return bool(self._key)
+
+    def _get(self, target: str) -> bytes:
+        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        connection = kind(self._url.hostname or "", self._url.port, timeout=SECONDS)
+        try:
+            connection.request("GET", target, headers={"authorization": f"Bearer {self._key}"} if self._key else {})
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, HTTPException) as problem:
+            raise Unavailable(f"{self._url.geturl()} does not answer: {problem}") from None
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Unavailable(f"{self._url.geturl()}{target} answers {answer.status}; AILB_ADMIN_KEY must be its auth.admin_key")
+        return body
+
+
+def compare(read: Callable[[], Books], gateway: Asked) -> list[Check]:
+    """Raises Unavailable."""
+    billing = Check("roll-up = /api/billing/spend, by provider")
+    metrics = Check("ledger since the gateway started = /metrics, by provider")
+    books = read()
+    for _ in range(TRIES):
+        users = [None] if gateway.everything else sorted({key[1] for key in books.spend})
+        said, cost, books_now = {user: gateway.spend(user) for user in users}, gateway.cost(), read()
+        quiet = books_now.spend == books.spend
+        books = books_now
+        if quiet and (books.running is None or _spent(books.running) == _spent(cost)):
+            break
+    if not quiet:
+        raise Unavailable("the gateway is too busy to be compared: something was spent whenever it was asked")
+    for user in users:
+        _same(billing, user or "everybody", _by_provider(books, user), said[user], _NOBODY)
+    if books.running is None:
+        metrics.name += " (left out: not exactly one process is alive)"
+    else:
+        _same(metrics, "since the start", books.running, cost, 0)
+    return [billing, metrics]
+
+
+def _same(check: Check, who: str, left: Mapping[str, Any], right: Mapping[str, Any], none: object) -> None:
+    for provider in sorted(left.keys() | right.keys()):
+        check.same(f"{who} at {provider}", left.get(provider, none), right.get(provider, none))
+
+
+def _by_provider(books: Books, user: str | None) -> Mapping[str, Amount]:
+    sums: dict[str, Amount] = defaultdict(Amount)
+    for (_, spender, _, provider, *_), amount in books.spend.items():
+        if user in (None, spender):
+            sums[provider] = Amount(*(left + right for left, right in zip(sums[provider], amount, strict=True)))
+    return sums
+
+
+def _spent(amounts: Mapping[str, int]) -> Mapping[str, int]:
+    return {name: amount for name, amount in amounts.items() if amount}
+
+
+def _nanos(dollars: Any) -> int:
+    """Of what was written with up to nine digits behind the point."""
+    return round(Decimal(dollars) * NANO)

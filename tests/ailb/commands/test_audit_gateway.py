@@ -1,0 +1,114 @@
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+import pytest
+
+from ailb.commands.audit_gateway import TRIES, Asked, compare
+from ailb.errors import Unavailable
+from ailb.store.audit import Amount, Books
+
+DAY = 86_400_000_000
+BOOKS = Books(
+    entries={},
+    spend={
+        (DAY, "ann", "k", "openai", "m", "m"): Amount(300_000_000, 30, 2),
+        (2 * DAY, "ann", "k", "openai", "m", "m"): Amount(1, 1, 1),
+        (DAY, "bob", "k", "anthropic", "m", "m"): Amount(5, 5, 1),
+    },
+    budgets=[],
+    counters=[],
+    holds=[],
+    negative=[],
+    twice=[],
+    settled=[],
+    rows=0,
+    pruned=0,
+    running={"openai": 300_000_000, "anthropic": 0},
+)
+OPENAI = {"openai": {"spend": 0.300000001, "tokens": 31, "requests": 3}}
+ANTHROPIC = {"anthropic": {"spend": 5e-9, "tokens": 5, "requests": 1}}
+METRICS = 'ailb_cost_total_usd{model="a",provider="openai"} 0.1\nailb_cost_total_usd{model="b",provider="openai"} 0.2\nother 5\n'
+
+
+@contextmanager
+def gateway(answers: Mapping[str, Any], metrics: str = METRICS, key: str = "") -> Iterator[Asked]:
+    """One that answers for each user, "" being everybody."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            user = self.path.partition("user_id=")[2]
+            allowed = self.headers["authorization"] == (f"Bearer {key}" if key else None)
+            asked.append(self.path)
+            body = metrics.encode() if self.path == "/metrics" else orjson.dumps({"providers": answers.get(user, {})})
+            self.send_response(200 if allowed else 401)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield Asked(f"http://127.0.0.1:{server.server_port}", key)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_gateway_with_a_key_is_asked_about_everybody() -> None:
+    with gateway({"": {**OPENAI, **ANTHROPIC}}, key="secret") as asked:
+        found = compare(lambda: BOOKS, asked)
+    assert [(2, 0), (2, 0)] == [(check.compared, check.wrong) for check in found]
+
+
+def test_one_in_local_mode_is_asked_about_each_user() -> None:
+    with gateway({"ann": OPENAI, "bob": ANTHROPIC}) as asked:
+        found = compare(lambda: BOOKS, asked)
+    assert [(2, 0), (2, 0)] == [(check.compared, check.wrong) for check in found]
+
+
+def test_differences() -> None:
+    with gateway({"ann": OPENAI}, METRICS + 'ailb_cost_total_usd{model="c",provider="openai"} 1e-09\n') as asked:
+        billing, metrics = compare(lambda: BOOKS, asked)
+    assert [f"bob at anthropic: {Amount(5, 5, 1)} is not {Amount()}"] == billing.differences
+    assert ["since the start at openai: 300000000 is not 300000001"] == metrics.differences
+
+
+def test_metrics_of_several_processes_are_left_out() -> None:
+    with gateway({"ann": OPENAI, "bob": ANTHROPIC}) as asked:
+        _, metrics = compare(lambda: replace(BOOKS, running=None), asked)
+    assert 0 == metrics.compared
+    assert "left out" in metrics.name
+
+
+def test_a_busy_gateway_is_asked_again_and_given_up() -> None:
+    reads = 0
+
+    def read() -> Books:
+        nonlocal reads
+        reads += 1
+        return replace(BOOKS, spend={**BOOKS.spend, (DAY, "eve", "k", "p", "m", "m"): Amount(min(reads, limit))})
+
+    with gateway({"ann": OPENAI, "bob": ANTHROPIC, "eve": {"p": {"spend": 3e-9, "tokens": 0, "requests": 0}}}) as asked:
+        limit = 3
+        assert [0, 0] == [check.wrong for check in compare(read, asked)]
+        limit = TRIES * 10
+        with pytest.raises(Unavailable, match="too busy"):
+            compare(read, asked)
+
+
+def test_a_wrong_key_is_told() -> None:
+    with gateway({}, key="secret") as asked:
+        asked._key = "wrong"
+        with pytest.raises(Unavailable, match="answers 401; AILB_ADMIN_KEY must be"):
+            compare(lambda: BOOKS, asked)
