@@ -50,11 +50,16 @@ class Identity:
 
 
 def key_of(headers: Mapping[str, str]) -> str:
-    """The key that a client sent, as `Authorization: Bearer` (in any case) or as `x-api-key`; empty where there is none."""
+    """The key that a client sent, as `Authorization: Bearer` (in any case) or as `x-api-key`; empty where there is none.
+
+    Raises BadRequest for two different ones: it is not for the gateway to choose who is calling.
+    """
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip()
-    return headers.get("x-api-key", "")
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    other = headers.get("x-api-key", "")
+    if bearer and other and bearer != other:
+        raise BadRequest("there are two different keys: in Authorization and in x-api-key", param="x-api-key")
+    return bearer or other
 
 
 def user_of(headers: Mapping[str, str]) -> str | None:

@@ -17,11 +17,17 @@ from ailb.secret import Secret
         ({"authorization": ""}, ""),
         ({"x-api-key": "k"}, "k"),
         ({"authorization": "Basic abc", "x-api-key": "k"}, "k"),
-        ({"authorization": "Bearer a", "x-api-key": "b"}, "a"),
+        ({"authorization": "Bearer a", "x-api-key": "a"}, "a"),
+        ({"authorization": "Bearer ", "x-api-key": "b"}, "b"),
     ],
 )
 def test_the_key_that_a_client_sent(headers: dict[str, str], key: str) -> None:
     assert key == key_of(headers)
+
+
+def test_two_keys_are_one_too_many() -> None:
+    with pytest.raises(BadRequest, match="two different keys"):
+        key_of({"authorization": "Bearer a", "x-api-key": "b"})
 
 
 @pytest.mark.parametrize(
