@@ -22,6 +22,10 @@ from middleware.ratelimit_window import BooksLost
 from tests.middleware.redis_server import Server, serving
 
 
+SOON = 1.0
+"""The promise is 200 ms; a loaded test machine may take its time. One after another, many would take much longer."""
+
+
 @pytest.fixture(scope="module")
 def started() -> Iterator[Server]:
     with serving() as server:
@@ -225,7 +229,7 @@ async def test_without_redis_it_does_as_configured_and_waits_for_nothing(
             server.signal(signal.SIGSTOP)
         first = [await timed(gateway) for _ in range(OPEN_AFTER)]
         assert expected == [code for code, _ in first]
-        assert max(seconds for _, seconds in first) < 0.45
+        assert max(seconds for _, seconds in first) < SOON
         assert not shared.up
         then = [await timed(gateway) for _ in range(50)]
         assert {expected[-1]} == {code for code, _ in then}
@@ -243,7 +247,7 @@ async def test_many_at_once_wait_for_a_hung_redis_no_longer_than_one(server: Ser
         server.signal(signal.SIGSTOP)
         seen = await asyncio.gather(*(timed(gateway) for _ in range(300)))
     assert {200} == {code for code, _ in seen}
-    assert max(seconds for _, seconds in seen) < 0.45
+    assert max(seconds for _, seconds in seen) < SOON
 
 
 async def test_more_at_once_than_there_are_connections_wait_their_turn(server: Server) -> None:
