@@ -30,7 +30,7 @@ class BillingPages:
 
     def __init__(self, database: Database, keys: KeyStore, budgets: Budgets) -> None:
         self._spend = Spend(database)
-        self._now = database.micros
+        self._database = database
         self._keys = keys
         self._limits = BudgetPages(database, keys, budgets)
 
@@ -46,7 +46,7 @@ class BillingPages:
         asked = asks.query(request, asks.FILTERS | {"group_by"})
         series = asks.group(asked)
         user, key_id = await self._whose(request, principal, asked)
-        period, span = asks.rows(asked, self._now(), user=user, key_id=key_id)
+        period, span = asks.rows(asked, self._database, user=user, key_id=key_id)
         sums = await self._spend.sums(span, list(dict.fromkeys([*_ALWAYS, *([series] if series else [])])))
         total = _total(sums["provider"])
         body = {
@@ -68,7 +68,7 @@ class BillingPages:
         limit, before = asks.limit(asked), asks.before(asked)
         user, key_id = await self._whose(request, principal, asked)
         ever = {} if asked.keys() & {"period", "start_date", "end_date"} else {"start_date": "1970-01-01"}
-        _, span = asks.rows({**asked, **ever}, self._now(), user=user, key_id=key_id)
+        _, span = asks.rows({**asked, **ever}, self._database, user=user, key_id=key_id)
         if _wants_csv(request.scope["ailb.headers"]):
             return await _download(as_csv(self._spend.stream(span, before=before, limit=limit)))
         size = limit or PAGE

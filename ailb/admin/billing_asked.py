@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from ailb.admin.when import span
 from ailb.errors import BadRequest
+from ailb.store.database import Database
 from ailb.store.spend import Group, Span
 
 FILTERS: Final = frozenset({"user_id", "key_id", "provider", "model", "period", "start_date", "end_date"})
@@ -33,10 +34,11 @@ def query(request: Request, known: Collection[str]) -> dict[str, str]:
     return {name: value for name, value in asked.items() if value}
 
 
-def rows(asked: Mapping[str, str], now: int, *, user: str | None, key_id: str | None) -> tuple[str, Span]:
+def rows(asked: Mapping[str, str], database: Database, *, user: str | None, key_id: str | None) -> tuple[str, Span]:
     """The period's name and which rows. `user` and `key_id`: whose the caller may see, None for everybody's. Raises BadRequest."""
-    period, start, end = span(asked.get("period", ""), asked.get("start_date", ""), asked.get("end_date", ""), now)
-    return period, Span(start, end, user, key_id, asked.get("provider"), asked.get("model"))
+    period, start, end = (asked.get(name, "") for name in ("period", "start_date", "end_date"))
+    period, first, last = span(period, start, end, database.micros(), database.windows)
+    return period, Span(first, last, user, key_id, asked.get("provider"), asked.get("model"))
 
 
 def group(asked: Mapping[str, str]) -> Group | None:

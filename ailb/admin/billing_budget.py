@@ -18,7 +18,7 @@ from ailb.store.budgets import SOFT_PPM, Budgets, BudgetState
 from ailb.store.database import Database
 from ailb.store.keys import KeyStore
 from ailb.store.spend import Span, Spend, Sum
-from ailb.store.windows import DAY, PERIODS, Period, Windows, day
+from ailb.store.windows import DAY, PERIODS, Period, day
 
 MOST_TOKENS: Final = 10**15
 _PPM: Final = 1_000_000
@@ -118,7 +118,7 @@ class BudgetPages:
 
     async def _unlimited(self, key_id: str, period: Period) -> BudgetState:
         """A key without a budget has no limits, and has spent what it has; nothing is reserved where nothing is limited."""
-        windows = Windows()
+        windows = self._database.windows
         now = self._database.micros()
         start = windows.start(period, now)
         end = windows.end(period, start)

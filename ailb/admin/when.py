@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from ailb.errors import BadRequest
+from ailb.store.windows import DAY, Windows, day
+from ailb.store.windows import PERIODS as WINDOWS
 
 PERIODS: Final = ("daily", "weekly", "monthly", "custom")
 
@@ -35,34 +37,28 @@ def moment(value: str, name: str, *, end: bool = False) -> int:
     raise BadRequest(f"{name} must be a date such as 2026-01-31 or a time such as 2026-01-31T10:30:00Z", param=name)
 
 
-def span(period: str, start: str, end: str, now: int) -> tuple[str, int, int]:
+def span(period: str, start: str, end: str, now: int, windows: Windows) -> tuple[str, int, int]:
     """The period's name, its start, and its end, which is not in it. `start` or `end` make it custom; empty texts are not given.
 
-    The running day, week (from Monday) or month is meant, to its end. Raises BadRequest.
+    The running day, week or month is meant, to its end. Raises BadRequest.
     """
     if period not in ("", *PERIODS):
         raise BadRequest(f"period must be one of {', '.join(PERIODS)}", param="period")
-    today = (_EPOCH + now * _MICRO).replace(hour=0, minute=0, second=0, microsecond=0)
     if not start and not end:
-        if period == "custom":
-            raise BadRequest("a custom period needs start_date or end_date", param="start_date")
-        first, last = map(_micros, _running(period or "monthly", today))
-        return period or "monthly", first, last
+        return _running(period or "monthly", now, windows)
     first = moment(start, "start_date") if start else 0
-    last = moment(end, "end_date", end=True) if end else _micros(today + timedelta(days=1))
+    last = moment(end, "end_date", end=True) if end else day(now) + DAY
     if first > last:
         raise BadRequest("start_date is after end_date", param="start_date")
     return "custom", first, last
 
 
-def _running(period: str, today: datetime) -> tuple[datetime, datetime]:
-    if period == "daily":
-        return today, today + timedelta(days=1)
-    if period == "weekly":
-        monday = today - timedelta(days=today.weekday())
-        return monday, monday + timedelta(days=7)
-    first = today.replace(day=1)
-    return first, (first + timedelta(days=32)).replace(day=1)
+def _running(period: str, now: int, windows: Windows) -> tuple[str, int, int]:
+    for known in WINDOWS:
+        if period == known:
+            first = windows.start(known, now)
+            return known, first, windows.end(known, first) or day(now) + DAY
+    raise BadRequest("a custom period needs start_date or end_date", param="start_date")
 
 
 def _micros(at: datetime) -> int:

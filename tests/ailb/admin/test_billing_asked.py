@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 from starlette.requests import Request
 
 from ailb.admin.billing_asked import FILTERS, before, cursor, group, limit, query, rows
 from ailb.errors import BadRequest
+from ailb.secret import Secret
+from ailb.store.database import Database
 from ailb.store.spend import DAY, Span
+from ailb.testing import StillClock
 
 
 def request(text: str) -> Request:
@@ -30,9 +35,10 @@ def test_a_query_that_is_not_understood_names_the_parameter(text: str, field: st
     assert field == caught.value.param
 
 
-def test_which_rows() -> None:
+def test_which_rows(tmp_path: Path) -> None:
+    database = Database(Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db"), StillClock())
     asked = {"provider": "openai", "model": "m", "start_date": "1970-01-02", "end_date": "1970-01-02"}
-    assert ("custom", Span(DAY, 2 * DAY, "ann", "key-1", "openai", "m")) == rows(asked, 0, user="ann", key_id="key-1")
+    assert ("custom", Span(DAY, 2 * DAY, "ann", "key-1", "openai", "m")) == rows(asked, database, user="ann", key_id="key-1")
 
 
 def test_groups() -> None:

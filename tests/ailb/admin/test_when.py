@@ -4,6 +4,7 @@ import pytest
 
 from ailb.admin.when import moment, span, text
 from ailb.errors import BadRequest
+from ailb.store.windows import Windows
 
 
 def at(*parts: int) -> int:
@@ -55,17 +56,17 @@ def test_the_ends_of_the_calendar_do_no_harm(value: str) -> None:
     ],
 )
 def test_the_running_period_to_its_end(period: str, start: int, end: int) -> None:
-    assert (period, start, end) == span(period, "", "", NOW)
+    assert (period, start, end) == span(period, "", "", NOW, Windows())
 
 
 def test_monthly_unless_told_otherwise_and_december_ends_in_january() -> None:
-    assert ("monthly", at(2026, 12, 1), at(2027, 1, 1)) == span("", "", "", at(2026, 12, 31))
+    assert ("monthly", at(2026, 12, 1), at(2027, 1, 1)) == span("", "", "", at(2026, 12, 31), Windows())
 
 
 def test_dates_make_it_custom() -> None:
-    assert ("custom", at(2024, 1, 1), at(2024, 2, 1)) == span("monthly", "2024-01-01", "2024-01-31", NOW)
-    assert ("custom", at(2024, 1, 1), at(2026, 1, 16)) == span("", "2024-01-01", "", NOW)
-    assert ("custom", 0, at(2024, 2, 1)) == span("", "", "2024-01-31", NOW)
+    assert ("custom", at(2024, 1, 1), at(2024, 2, 1)) == span("monthly", "2024-01-01", "2024-01-31", NOW, Windows())
+    assert ("custom", at(2024, 1, 1), at(2026, 1, 16)) == span("", "2024-01-01", "", NOW, Windows())
+    assert ("custom", 0, at(2024, 2, 1)) == span("", "", "2024-01-31", NOW, Windows())
 
 
 @pytest.mark.parametrize(
@@ -74,5 +75,11 @@ def test_dates_make_it_custom() -> None:
 )
 def test_a_range_that_is_none_names_its_field(period: str, start: str, end: str, field: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        span(period, start, end, NOW)
+        span(period, start, end, NOW, Windows())
     assert field == caught.value.param
+
+
+def test_weeks_and_months_begin_where_those_of_budgets_do() -> None:
+    windows = Windows(week_starts=6, month_starts=10)
+    assert ("weekly", at(2026, 1, 11), at(2026, 1, 18)) == span("weekly", "", "", NOW, windows)
+    assert ("monthly", at(2026, 1, 10), at(2026, 2, 10)) == span("monthly", "", "", NOW, windows)
