@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ailb.admin import openapi
 from ailb.admin.access import ApiRoute
 from ailb.admin.pages import Pages, refusal_page
 from ailb.config import Config
@@ -98,6 +99,7 @@ def _routes(pages: Pages) -> list[BaseRoute]:
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz),
         Route("/metrics", pages.metrics),
+        Route("/openapi.json", openapi.page),
     ]
 
 
