@@ -6,9 +6,9 @@ from typing import Any, Final
 HIDDEN: Final = "[hidden]"
 LEAST: Final = 8
 
-# Shapes of the keys that providers and AILB itself hand out. Upstreams quote them in their 401s.
+# Shapes of the keys that providers and AILB itself hand out. Upstreams quote them in their 401s. The id of a virtual key is none.
 _KEYS = re.compile(
-    r"(?<![\w-])(?:sk|pk|rk|gsk|xai|csk|pplx|hf|key|nvapi|fw|tgp)[-_][\w.*\-]{6,}"
+    r"(?<![\w-])(?!key-[0-9a-f]{32}(?![\w-]))(?:sk|pk|rk|gsk|xai|csk|pplx|hf|key|nvapi|fw|tgp)[-_][\w.*\-]{6,}"
     r"|AIza[\w-]{10,}"
     r"|(?i:\bbearer\s+)[\w.\-~+/=]{6,}"
 )

@@ -18,8 +18,20 @@ KEYS = [
     "Bearer abc.def-ghi",
     "bearer   dG9rZW4=/+~",
     "sk-abc***************xyz",
+    "key-75f11d2191f09c0fe53d718faad829870",
+    "key-75F11D2191F09C0FE53D718FAAD82987",
 ]
-PLAIN = ["risk-assessment-report", "a task-oriented model", "sk-abc", "keyboard", "desk_lamp_or_so", "gpt-4o-mini"]
+VIRTUAL = "key-75f11d2191f09c0fe53d718faad82987"
+PLAIN = [
+    VIRTUAL,
+    f"the key {VIRTUAL} is revoked",
+    "risk-assessment-report",
+    "a task-oriented model",
+    "sk-abc",
+    "keyboard",
+    "desk_lamp_or_so",
+    "gpt-4o-mini",
+]
 
 
 @pytest.mark.parametrize("key", KEYS)
