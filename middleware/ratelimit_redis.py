@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 SECONDS: Final = 0.2
 """How long any answer may take."""
-CONNECTIONS: Final = 32
+CONNECTIONS: Final = 16
 OPEN_AFTER: Final = 3
 """Failures in a row after which nobody waits for it any more."""
 PROBE_SECONDS: Final = 1.0
@@ -65,15 +65,17 @@ of its life tells in which of the two something was taken. KEYS: previous, curre
 
 
 class Shared:
-    """`async with` it, and it is probed and its leases renewed. Every wait is at most `SECONDS`, and none is begun while it is not `up`."""
+    """`async with` it, and it is probed and its leases renewed. No wait for an answer is longer than `seconds`, and none is begun
+    while it is not `up`.
+    """
 
-    def __init__(self, url: Secret) -> None:
+    def __init__(self, url: Secret, seconds: float = SECONDS) -> None:
         pool = BlockingConnectionPool.from_url(
             url.reveal(),
             max_connections=CONNECTIONS + 1,  # and one for the probe
-            timeout=SECONDS,
-            socket_timeout=SECONDS,
-            socket_connect_timeout=SECONDS,
+            timeout=seconds,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
             retry=Retry(NoBackoff(), 1, (Unconnected,)),  # a connection may have died with a Redis that is up again
         )
         self._redis: Redis = Redis(connection_pool=pool)
