@@ -1,0 +1,208 @@
+"""Budgets and the ledger on a real gateway (FAULTS A1, A3, A8, A11, A12, A17): what was spent, whatever happens to whom.
+
+The price is one milli-dollar an output token, and the upstream always makes two: an answer costs 0.002.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+
+from tests.e2e.gateway import PATIENT, Gateway, free_port, provider, table
+from tests.e2e.raw import request
+from tests.e2e.scripts import fails, held, hello, silent
+from tests.e2e.upstream import Upstream
+from tests.e2e.wire import asked, said
+
+ADMIN = "admin-key-for-these-tests"
+LAYERS = "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "ratelimit", "budget"))
+COST = 0.002
+
+
+def written(engine: str, upstream: Upstream, folder: Path) -> Path:
+    """A config with its own store in `folder`."""
+    url = f"http://127.0.0.1:{upstream.port}"
+    server = {"host": "127.0.0.1", "port": free_port(), "engine": engine, "drain_seconds": 2.0}
+    text = f"[server]\n{table(server)}[auth]\n{table({'admin_key': ADMIN})}[store]\n"
+    text += table({"url": f"sqlite+aiosqlite:///{folder / 'ailb.db'}"}) + LAYERS
+    text += '[[layer]]\nuse = "routing"\nstrategy = "failover"\n'
+    text += provider("a", f"{url}/a/v1", ["m-*"], PATIENT) + provider("b", f"{url}/b/v1", ["m-*"], PATIENT)
+    text += '[[price]]\nmodel = "*"\ninput = 0.0\noutput = 1000.0\n'
+    file = folder / "config.toml"
+    file.write_text(text)
+    return file
+
+
+@contextmanager
+def started(file: Path) -> Iterator[Gateway]:
+    port = next(line for line in file.read_text().splitlines() if line.startswith("port = "))
+    with Gateway(file, int(port.removeprefix("port = "))) as gateway:
+        yield gateway
+    gateway.check()
+
+
+@pytest.fixture
+def file(engine: str, upstream: Upstream, tmp_path: Path) -> Path:
+    return written(engine, upstream, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def paid(engine: str, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One for all tests that leave it as it was. When they are done, its books balance."""
+    file = written(engine, upstream, tmp_path_factory.mktemp(f"paid-{engine}"))
+    with started(file) as gateway:
+        yield gateway
+        assert "differences" in audited(file)
+
+
+def api(gateway: Gateway, method: str, path: str, body: Any = None, key: str = ADMIN) -> Any:
+    headers = {"authorization": f"Bearer {key}"}
+    with gateway.client() as client:
+        client.send(request(method, path, None if body is None else json.dumps(body).encode(), headers))
+        answer = client.answer()
+    assert answer.status < 300, gateway.output[-2000:]
+    return answer.json if answer.body else None
+
+
+def new_key(gateway: Gateway, **limits: Any) -> tuple[str, str]:
+    """The secret and the id."""
+    made = api(gateway, "POST", "/api/keys", {"name": "test", "user_id": "ann", **limits})
+    return made["key"], made["key_data"]["id"]
+
+
+def budget(gateway: Gateway, id: str) -> dict[str, Any]:
+    standing: dict[str, Any] = api(gateway, "GET", f"/api/billing/budget/{id}")
+    return standing
+
+
+def settled(gateway: Gateway, id: str, seconds: float = 10) -> dict[str, Any]:
+    """The budget once nothing is held any more."""
+    deadline = monotonic() + seconds
+    while (standing := budget(gateway, id))["reserved"] and monotonic() < deadline:
+        sleep(0.05)  # The ledger settles behind the answer; there is nothing to wait on from out here.
+    assert standing["reserved"] == 0
+    return standing
+
+
+def rows(gateway: Gateway, id: str) -> list[dict[str, Any]]:
+    """The ledger's rows of one key, the oldest first."""
+    found: list[dict[str, Any]] = api(gateway, "GET", "/api/billing/usage?limit=1000")["data"]
+    return [row for row in reversed(found) if row["key_id"] == id]
+
+
+def audited(file: Path) -> str:
+    """`ailb audit`, which must be content."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "ailb", "audit", "--config", str(file)], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def bursts(gateway: Gateway, model: str, key: str, *numbers: int, stream: bool = False) -> Counter[str]:
+    """The statuses of so many requests from each of as many processes, all at once."""
+    command = [sys.executable, "-m", "tests.e2e.burst", str(gateway.port)]
+    more = ["stream"] if stream else []
+    running = [subprocess.Popen([*command, str(number), model, key, *more], stdout=subprocess.PIPE, text=True) for number in numbers]
+    total: Counter[str] = Counter()
+    for process in running:
+        total.update(json.loads(process.communicate(timeout=50)[0]))
+    return total
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_budget_for_a_hundred_lets_exactly_a_hundred_through(paid: Gateway, upstream: Upstream, stream: bool) -> None:
+    secret, id = new_key(paid, monthly_quota_dollars=100 * COST)
+    model = upstream.on(hello)
+    assert bursts(paid, model, secret, 167, 167, 166, stream=stream) == {"200": 100, "402": 400}
+    assert len(upstream.calls(model)) == 100
+    standing = settled(paid, id)
+    assert (standing["current_spend"], standing["remaining_budget"], standing["status"]) == (100 * COST, 0, "exceeded")
+
+
+def test_what_is_left_clamps_the_answer_before_it_refuses_the_prompt(paid: Gateway, upstream: Upstream) -> None:
+    secret, _ = new_key(paid, monthly_quota_dollars=0.005)
+    model = upstream.on(hello)
+    headers = {"authorization": f"Bearer {secret}"}
+    first = paid.chat(model, headers=headers, max_tokens=1000)
+    assert (first.status, first.header("x-ailb-max-tokens-clamped"), first.header("x-ailb-cost-usd")) == (200, "5", "0.002")
+    assert upstream.call(model).json["max_tokens"] == 5
+
+
+def test_a_refused_request_says_what_the_guide_says(paid: Gateway, upstream: Upstream) -> None:
+    secret, _ = new_key(paid, monthly_quota_dollars=0)
+    answer = paid.chat(upstream.on(hello), headers={"authorization": f"Bearer {secret}"})
+    assert (answer.status, answer.header("x-should-retry")) == (402, "false")
+    assert answer.json["detail"] == "Budget exceeded. Request would exceed spending limit."
+
+
+def test_every_attempt_has_its_row(paid: Gateway, upstream: Upstream) -> None:
+    secret, id = new_key(paid, monthly_quota_dollars=1)
+    answer = paid.chat(upstream.on(fails(500), b=hello), headers={"authorization": f"Bearer {secret}"}, max_tokens=2)
+    assert (answer.status, answer.header("x-ailb-provider")) == (200, "b")
+    assert settled(paid, id)["current_spend"] == COST
+    assert [(row["provider"], row["status"], row["cost"]) for row in rows(paid, id)] == [("a", "failed", 0), ("b", "complete", COST)]
+
+
+def test_a_stream_that_was_hung_up_costs_what_was_seen_of_it(paid: Gateway, upstream: Upstream) -> None:
+    secret, id = new_key(paid, monthly_quota_dollars=1)
+    model = upstream.on(held(upstream.flag(), "never"))
+    with paid.client() as client:
+        client.post(asked(model, stream=True, max_tokens=100), headers={"authorization": f"Bearer {secret}"}).head()
+        client.until(b"first")
+    assert upstream.call(model).gone.wait(2)
+    assert 0 < settled(paid, id)["current_spend"] <= 3 * COST
+    (row,) = rows(paid, id)
+    assert (row["status"], row["estimated"]) == ("disconnected", True)
+
+
+def test_a_stream_says_what_it_cost_to_who_asked_for_the_usage(paid: Gateway, upstream: Upstream) -> None:
+    secret, _ = new_key(paid)
+    answer = paid.chat(
+        upstream.on(hello), stream=True, headers={"authorization": f"Bearer {secret}"}, stream_options={"include_usage": True}
+    )
+    assert said(answer.body) == "hello"
+    assert b'"cost":0.002' in answer.body.replace(b" ", b"")
+
+
+def test_kill_9_loses_nothing(file: Path, upstream: Upstream) -> None:
+    with started(file) as gateway:
+        secret, id = new_key(gateway, monthly_quota_dollars=10)
+        headers = {"authorization": f"Bearer {secret}"}
+        for _ in range(10):
+            assert gateway.chat(upstream.on(hello), headers=headers, max_tokens=2).status == 200
+        settled(gateway, id)
+        model = upstream.on(silent)
+        clients = [gateway.client().post(asked(model, max_tokens=4), headers=headers) for _ in range(5)]
+        upstream.call(model, 5)
+        gateway.kill()
+        for client in clients:
+            client.close()
+    with started(file) as gateway:
+        standing = settled(gateway, id)
+        assert standing["current_spend"] == pytest.approx(10 * COST + 5 * 4 * 0.001)
+        found = rows(gateway, id)
+        assert Counter((row["status"], row["estimated"]) for row in found) == {("complete", False): 10, ("broken", True): 5}
+    audited(file)
+
+
+def test_sigterm_settles_what_is_open(file: Path, upstream: Upstream) -> None:
+    with started(file) as gateway:
+        secret, id = new_key(gateway, monthly_quota_dollars=10)
+        model = upstream.on(held(upstream.flag(), "never"))
+        client = gateway.client().post(asked(model, stream=True, max_tokens=50), headers={"authorization": f"Bearer {secret}"})
+        client.head()
+        client.until(b"first")
+        assert gateway.stop() == 0
+        client.close()
+    audited(file)
+    with started(file) as gateway:
+        (row,) = rows(gateway, id)
+        assert row["cost"] > 0
