@@ -1,12 +1,13 @@
 """What one attempt came to, whichever way it ended."""
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from ailb.errors import Refusal, UpstreamFailure, UpstreamRefusal
 from ailb.exchange import Attempt
 from ailb.ledger import Hold
 from ailb.prompt import Prompt
-from ailb.tokens import Counter
+from ailb.tokens import Counter, bound
 from ailb.usage import Usage
 from middleware.budget_seen import Seen
 
@@ -31,6 +32,16 @@ class Bill:
 
 
 NOTHING = Bill(Usage(), 0)
+
+
+class Rough:
+    """A Counter that needs no vocabulary: a token for three bytes, which is rather too many; a prompt's upper bound."""
+
+    async def count(self, text: str, model: str = "") -> int:
+        return ceil(len(text.encode(errors="replace")) / 3)
+
+    async def count_prompt(self, prompt: Prompt, model: str = "") -> int:
+        return bound(prompt, model)
 
 
 async def bill(open: Open, counter: Counter, *, asked: bool) -> Bill:

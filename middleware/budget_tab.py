@@ -14,12 +14,12 @@ from ailb.money import text
 from ailb.prompt import Prompt
 from ailb.rates import Prices
 from ailb.tokens import Counter, bound
-from middleware.budget_bill import Bill, Open, bill, cost, error, kept
+from middleware.budget_bill import Bill, Open, Rough, bill, cost, error
 from middleware.budget_share import Shares
 from middleware.budget_told import COST_HEADER, tell_standings, with_cost
 
 LOG = structlog.get_logger("ailb.budget")
-COUNT_SECONDS: Final = 5.0
+COUNT_SECONDS: Final = 2.0
 CLAMPED_HEADER: Final = "x-ailb-max-tokens-clamped"
 
 
@@ -113,13 +113,16 @@ class Tab:
             await written
 
     async def _bill(self, open: Open, *, asked: bool) -> Bill:
+        """The first count loads a vocabulary, which a busy machine may not do in time."""
         try:
             async with asyncio.timeout(COUNT_SECONDS):
                 return await bill(open, self._till.counter, asked=asked)
+        except TimeoutError:
+            LOG.warning("tokens counted roughly", id=self._exchange.id)
         # Whatever keeps it from being counted, the hold must not stay open for ever.
         except Exception:
-            LOG.exception("tokens not counted", id=self._exchange.id)
-            return kept(open.hold)
+            LOG.exception("tokens counted roughly", id=self._exchange.id)
+        return await bill(open, Rough(), asked=asked)
 
     def _intent(self, attempt: Attempt) -> tuple[Intent, int | None]:
         """And the longest answer that is possible without any cap of ours; None where nobody knows."""

@@ -9,8 +9,9 @@ from ailb.exchange import Attempt
 from ailb.ledger import Hold, Intent, Standing
 from ailb.testing import TARGET, ask
 from ailb.testing_money import NANO_RATES, WordCounter
+from ailb.tokens import bound
 from ailb.usage import Usage
-from middleware.budget_bill import NOTHING, Bill, Open, bill, error, kept
+from middleware.budget_bill import NOTHING, Bill, Open, Rough, bill, error, kept
 from tests.middleware.paying import chunks
 
 INTENT = Intent("req", 1, "ann", None, "a", "m", "m", NANO_RATES, prompt_tokens=100, output_tokens=50, choices=2)
@@ -24,6 +25,12 @@ def opened(hold: Hold = HOLD, *, stream: bool = True, failure: Refusal | None = 
 def test_a_hold_that_is_kept_is_its_worst_case() -> None:
     assert Bill(Usage(100, 80), 260, estimated=True) == kept(HOLD)
     assert 0 == kept(Hold("h", replace(INTENT, rates=None), 0, 180, 40)).nanos
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("Hi", 1), ("four", 2), ("日本", 2), ("\ud800", 1)])
+async def test_a_rough_count(text: str, tokens: int) -> None:
+    prompt = ask("Hi").prompt
+    assert (tokens, bound(prompt)) == (await Rough().count(text), await Rough().count_prompt(prompt))
 
 
 async def test_what_was_never_asked_costs_nothing() -> None:

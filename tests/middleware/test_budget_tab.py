@@ -204,18 +204,19 @@ async def test_a_stream_has_its_cost_in_its_last_chunk_for_those_who_asked(wants
         assert all(b"cost" not in event.raw for event in result.events)
 
 
-async def test_what_cannot_be_counted_costs_what_was_held() -> None:
+@pytest.mark.parametrize(("problem", "level"), [(ValueError("a bug"), "error"), (TimeoutError(), "warning")])
+async def test_what_cannot_be_counted_is_estimated(problem: Exception, level: str) -> None:
     class Broken(WordCounter):
         async def count(self, text: str, model: str = "") -> int:
-            raise ValueError("a bug")
+            raise problem
 
     house = House(a=Scripted(chunks("Hi", usage=None)))
     house.counter = Broken()
     exchange = asking(max_tokens=10)
     with capture_logs() as lines:
         await house.serve(exchange)
-    assert [("a", "complete", prompt_bound(exchange) + 20, True)] == house.rows
-    assert ["tokens not counted"] == [line["event"] for line in lines]
+    assert [("a", "complete", prompt_bound(exchange) + 2, True)] == house.rows
+    assert [(level, "tokens counted roughly")] == [(line["log_level"], line["event"]) for line in lines]
 
 
 async def test_an_estimate_is_on_the_log_line() -> None:
