@@ -82,6 +82,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.books",
             "ailb.store.settling",
             "ailb.store.counters",
+            "ailb.store.many",
             "ailb.store.budgets",
             "ailb.store.audit",
             "ailb.store.keys",

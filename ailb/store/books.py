@@ -16,13 +16,15 @@ from ailb.ledger import Charge, Hold, Intent, Standing
 from ailb.rates import Rates
 from ailb.store.counters import Budget, Counter, Counters, Place, applying
 from ailb.store.database import Database
+from ailb.store.many import Many
 from ailb.store.schema import HOLDS
-from ailb.store.scopes import MOST_NANOS, columns, scopes
+from ailb.store.scopes import COLUMNS, MOST_NANOS, columns, scopes
 from ailb.store.settling import Settlement, settle
 from ailb.store.writer import Unsure
 from ailb.usage import MOST
 
-_INSERT: Final = insert(HOLDS)
+_OWN: Final = ("id", "process_id", "at", "rates", "output_tokens", "nanos", "tokens", "windows")
+_INSERT: Final = Many(insert(HOLDS), (*_OWN, *COLUMNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +94,18 @@ class Books:
             answers[request.id] = answer = _decide(request, [(budget, found[place]) for place, budget in places.items()])
             if isinstance(answer, Hold):
                 rows.append(self._row(request, answer, places, now))
-        if rows:
-            await connection.execute(_INSERT, rows)
+        await _INSERT.execute(connection, rows)
         await self._counters.save(connection, found)
         return answers
 
     def _places(self, budgets: Sequence[Budget], now: int) -> dict[Place, Budget]:
         return {(budget.id, self._counters.windows.start(budget.period, now)): budget for budget in budgets}
 
-    def _row(self, request: _Request, hold: Hold, places: Mapping[Place, Budget], now: int) -> dict[str, Any]:
-        rates = request.intent.rates
-        return {
-            **request.row,
-            "id": hold.id,
-            "process_id": self._process_id,
-            "at": now,
-            "rates": None if rates is None else self._rates(rates),
-            "output_tokens": hold.output_tokens,
-            "nanos": hold.nanos,
-            "tokens": hold.tokens,
-            "windows": orjson.dumps(list(places)).decode() if places else "[]",
-        }
+    def _row(self, request: _Request, hold: Hold, places: Mapping[Place, Budget], now: int) -> tuple[Any, ...]:
+        rates = None if request.intent.rates is None else self._rates(request.intent.rates)
+        windows = orjson.dumps(list(places)).decode() if places else "[]"
+        own = (hold.id, self._process_id, now, rates, hold.output_tokens, hold.nanos, hold.tokens, windows)
+        return (*own, *request.row.values())
 
 
 def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Exception:

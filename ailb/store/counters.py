@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, or_
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ailb.store.many import Many
 from ailb.store.schema import BUDGETS, COUNTERS, HOLDS, REVISIONS, SPEND
 from ailb.store.windows import Period, Windows
 
@@ -29,10 +30,11 @@ _COUNTERS: Final = select(COUNTERS).where(
 )
 _BUDGET: Final = ("id", "scope", "scope_id", "period", "limit_nanos", "limit_tokens", "soft_limit_ppm")
 _AMOUNTS: Final = ("spent_nanos", "spent_tokens", "held_nanos", "held_tokens")
-_SAVE: Final = (
+_SAVE: Final = Many(
     update(COUNTERS)
     .where(COUNTERS.c.budget_id == bindparam("budget"), COUNTERS.c.window_start == bindparam("start"))
-    .values({name: bindparam(f"new_{name}") for name in _AMOUNTS})
+    .values({name: bindparam(f"new_{name}") for name in _AMOUNTS}),
+    ("budget", "start", *(f"new_{name}" for name in _AMOUNTS)),
 )
 _MARK: Final = update(HOLDS).where(HOLDS.c.id == bindparam("hold")).values(windows=bindparam("marked"))
 _BUMP: Final = text(
@@ -137,12 +139,11 @@ class Counters:
 
     async def save(self, connection: AsyncConnection, counters: Mapping[Place, Counter]) -> None:
         rows = [
-            {"budget": budget, "start": start, **{f"new_{name}": getattr(counter, name) for name in _AMOUNTS}}
-            for (budget, start), counter in counters.items()
+            (*place, counter.spent_nanos, counter.spent_tokens, counter.held_nanos, counter.held_tokens)
+            for place, counter in counters.items()
             if counter.changed
         ]
-        if rows:
-            await connection.execute(_SAVE, rows)
+        await _SAVE.execute(connection, rows)
 
 
 def sums(budget: Budget, start: int, end: int | None) -> tuple[Select[Any], Select[Any]]:

@@ -15,6 +15,9 @@ _REQUEST: Final = 128
 _KEY: Final = 40
 
 
+COLUMNS: Final = ("request_id", "attempt", "user_id", "key_id", "provider", "model", "asked", "session_id", "prompt_tokens")
+
+
 def clean(value: str, length: int) -> str:
     """Without what PostgreSQL does not take (NUL, halves of characters), and not too long for the column."""
     if value.isascii() and "\0" not in value:
@@ -23,7 +26,7 @@ def clean(value: str, length: int) -> str:
 
 
 def columns(intent: Intent) -> dict[str, Any]:
-    """The columns of `holds` that say who asks whom for what."""
+    """The columns of `holds` that say who asks whom for what: COLUMNS, in this order."""
     return {
         "request_id": clean(intent.request_id, _REQUEST),
         "attempt": intent.attempt,

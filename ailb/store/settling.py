@@ -1,6 +1,7 @@
 """Charges in the place of holds: the ledger's entries, the sums of what was spent, and the counters, in one transaction."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import orjson
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.ledger import Charge
 from ailb.store.counters import Counter, Counters, Place, applying
+from ailb.store.many import Many
 from ailb.store.schema import ENTRIES, HOLDS
 from ailb.store.scopes import MOST_NANOS, clean, scopes
 from ailb.store.windows import day
@@ -18,8 +20,11 @@ Settlement = tuple[str, Charge | None]
 """A hold's id and what it came to; None: nothing was asked, so nothing is written down."""
 
 _TAKE: Final = delete(HOLDS).where(HOLDS.c.id.in_(bindparam("ids", expanding=True))).returning(HOLDS)
-_ENTRY: Final = insert(ENTRIES)
+_HOLD: Final = tuple(HOLDS.c.keys())
 _SAME: Final = ("request_id", "attempt", "user_id", "key_id", "provider", "model", "asked", "session_id", "rates", "at")
+_COUNTS: Final = ("input", "output", "cached", "cache_written", "cache_written_1h", "reasoning", "audio_input", "audio_output")
+_ENDED: Final = ("hold_id", "kind", "status", "http_status", "error", "nanos", "estimated", "latency_ms", "first_event_ms")
+_ENTRY: Final = Many(insert(ENTRIES), (*_SAME, *_COUNTS, *_ENDED))
 _SPENDER: Final = ("user_id", "key_id", "provider", "model", "asked")
 _SPEND: Final = text(
     "INSERT INTO spend (day, user_id, key_id, provider, model, asked, nanos, tokens, requests) "
@@ -27,20 +32,23 @@ _SPEND: Final = text(
     "ON CONFLICT (day, user_id, key_id, provider, model, asked) DO UPDATE SET nanos = spend.nanos + excluded.nanos, "
     "tokens = spend.tokens + excluded.tokens, requests = spend.requests + excluded.requests"
 )
+_same: Final = itemgetter(*_SAME)
+_counts: Final = attrgetter(*_COUNTS)
+_spender: Final = itemgetter(*_SPENDER)
 _Row = Mapping[str, Any]
 
 
 async def settle(connection: AsyncConnection, counters: Counters, settlements: Sequence[Settlement]) -> None:
     """What is spent is spent in the windows in which the hold was made. A hold that is not there any more was settled before."""
     charges = dict(reversed(settlements))  # of several for one hold the first counts
-    taken = (await connection.execute(_TAKE, {"ids": list(charges)})).mappings().all()
-    rows: list[_Row] = [dict(row) for row in taken]
+    taken = await connection.execute(_TAKE, {"ids": list(charges)})
+    rows: list[_Row] = [dict(zip(_HOLD, row, strict=True)) for row in taken]
     if not rows:
         return
     charged = [(row, charge) for row in rows if (charge := charges[row["id"]]) is not None]
     await _count(connection, counters, rows, charges)
     if charged:
-        await connection.execute(_ENTRY, [_entry(row, charge) for row, charge in charged])
+        await _ENTRY.execute(connection, [_entry(row, charge) for row, charge in charged])
         await connection.execute(_SPEND, _spend(charged))
 
 
@@ -74,35 +82,17 @@ def _charge(found: Mapping[Place, Counter], places: Sequence[Place], charge: Cha
             counter.spend(_nanos(charge), charge.usage.total)
 
 
-def _entry(row: _Row, charge: Charge) -> dict[str, Any]:
-    usage = charge.usage
-    return {
-        **{name: row[name] for name in _SAME},
-        "hold_id": row["id"],
-        "kind": "attempt",
-        "status": charge.status,
-        "http_status": charge.http_status,
-        "error": None if charge.error is None else clean(charge.error, 1000),
-        "input": usage.input,
-        "output": usage.output,
-        "cached": usage.cached,
-        "cache_written": usage.cache_written,
-        "cache_written_1h": usage.cache_written_1h,
-        "reasoning": usage.reasoning,
-        "audio_input": usage.audio_input,
-        "audio_output": usage.audio_output,
-        "nanos": _nanos(charge),
-        "estimated": charge.estimated,
-        "latency_ms": charge.latency_ms,
-        "first_event_ms": charge.first_event_ms,
-    }
+def _entry(row: _Row, charge: Charge) -> tuple[Any, ...]:
+    error = None if charge.error is None else clean(charge.error, 1000)
+    ended = (row["id"], "attempt", charge.status, charge.http_status, error, _nanos(charge), charge.estimated)
+    return (*_same(row), *_counts(charge.usage), *ended, charge.latency_ms, charge.first_event_ms)
 
 
 def _spend(charged: Sequence[tuple[_Row, Charge]]) -> list[dict[str, Any]]:
     """Added up. A request is counted where it ends: with the attempt that did not fail."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     for row, charge in charged:
-        sum = sums.setdefault((day(row["at"]), *(row[name] for name in _SPENDER)), [0, 0, 0])
+        sum = sums.setdefault((day(row["at"]), *_spender(row)), [0, 0, 0])
         sum[0] += _nanos(charge)
         sum[1] += charge.usage.total
         sum[2] += charge.status != "failed"

@@ -1,0 +1,24 @@
+import pytest
+
+from ailb.store.scopes import COLUMNS, clean, columns, scopes
+from tests.ailb.store.money import intent
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("plain", "plain"), ("x" * 20, "x" * 10), ("a\0b", "a?b"), ("\ud800", "?"), ("é" * 20, "é" * 10), ("", "")],
+)
+def test_what_a_database_cannot_keep_is_taken_out(given: str, kept: str) -> None:
+    assert kept == clean(given, 10)
+
+
+def test_the_columns_have_one_order() -> None:
+    assert COLUMNS == tuple(columns(intent()))
+
+
+def test_everybody_who_pays_is_in_it_once() -> None:
+    everybody = {("key", "k1"), ("user", "ann"), ("model", "m"), ("model", "alias"), ("provider", "p"), ("global", "")}
+    found = scopes(columns(intent()))
+    assert everybody == set(found)
+    assert len(found) == len(everybody)
+    assert {("user", "ann"), ("model", "m"), ("provider", "p"), ("global", "")} == set(scopes(columns(intent(asked="m", key_id=None))))
