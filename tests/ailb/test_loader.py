@@ -17,8 +17,10 @@ from ailb.metrics import Metrics
 from ailb.models import Models
 from ailb.money import NANO
 from ailb.rates import Prices, Rates
+from ailb.replays import Replays
 from ailb.stack import Next
 from ailb.testing import StillClock, ask
+from ailb.testing_replays import MemoryReplays
 from ailb.tokenizer import Tokenizer
 from ailb.tokens import Counter
 
@@ -52,7 +54,7 @@ class Wrapper:
 
 
 def services() -> dict[type, Any]:
-    return {Clock: StillClock(), Meter: Metrics()}
+    return {Clock: StillClock(), Meter: Metrics(), Replays: MemoryReplays()}
 
 
 def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Snapshot:
@@ -73,7 +75,7 @@ def layers(*uses: str) -> str:
 
 async def test_the_default_answers_without_a_key_and_without_a_network() -> None:
     snapshot = load(DEFAULT, {}, services())
-    assert (["echo"], 4, "gpt-4") == (list(snapshot.providers), len(snapshot.layers), snapshot.models.default)
+    assert (["echo"], len(snapshot.config.layer), "gpt-4") == (list(snapshot.providers), len(snapshot.layers), snapshot.models.default)
     reply = await snapshot.call(ask("Hello", model="gpt-3.5-turbo"))
     assert "You said: Hello" in "".join([event.text async for batch in reply for event in batch])
 
