@@ -75,6 +75,8 @@ class Gateway:
         self._clock = clock
         self._live: Live | None = None
         self._kept = AsyncExitStack()
+        self.failure: ConfigError | None = None
+        """Why it could not start."""
         self._open = 0
         self._idle = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
@@ -87,13 +89,14 @@ class Gateway:
         return self._live.snapshot
 
     async def start(self) -> None:
-        """Raises ConfigError."""
-        if self.store is not None:
-            await self._kept.enter_async_context(self.store)
+        """Raises ConfigError, and keeps it: servers tell in their own words that the start failed."""
         live = Live(self._first)
         try:
+            if self.store is not None:
+                await self._kept.enter_async_context(self.store)
             await live.enter()
-        except BaseException:  # cancellation too: what was opened is closed, whatever it was
+        except BaseException as problem:  # cancellation too: what was opened is closed, whatever it was
+            self.failure = problem if isinstance(problem, ConfigError) else None
             await self._kept.aclose()
             raise
         self._live = live

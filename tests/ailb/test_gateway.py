@@ -87,6 +87,15 @@ async def test_a_layer_that_cannot_open_closes_the_store_too() -> None:
     assert seen == ["store opened", "store closed"]
 
 
+async def test_why_it_could_not_start_is_kept() -> None:
+    problem = ConfigError("[store].url", "no")
+    shot = with_layers(Opened("a", [], problem))
+    gateway = Gateway(shot, lambda: shot, clock=None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError):
+        await gateway.start()
+    assert gateway.failure is problem
+
+
 async def test_before_the_start_and_after_the_end_nothing_is_served() -> None:
     shot = with_layers()
     gateway = Gateway(shot, lambda: shot, clock=None)  # type: ignore[arg-type]
