@@ -11,6 +11,7 @@ from ailb.dialect import Target
 from ailb.errors import ConfigError
 from ailb.exchange import Exchange, Reply
 from ailb.identity import Identity
+from ailb.ledger import Ledger
 from ailb.loader import Snapshot, is_loopback, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
@@ -20,6 +21,7 @@ from ailb.rates import Prices, Rates
 from ailb.replays import Replays
 from ailb.stack import Next
 from ailb.testing import StillClock, ask
+from ailb.testing_money import MemoryLedger
 from ailb.testing_replays import MemoryReplays
 from ailb.tokenizer import Tokenizer
 from ailb.tokens import Counter
@@ -54,7 +56,7 @@ class Wrapper:
 
 
 def services() -> dict[type, Any]:
-    return {Clock: StillClock(), Meter: Metrics(), Replays: MemoryReplays()}
+    return {Clock: StillClock(), Meter: Metrics(), Replays: MemoryReplays(), Ledger: MemoryLedger()}
 
 
 def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Snapshot:
