@@ -24,13 +24,13 @@ Runner = Callable[[Coroutine[Any, Any, None]], None]
 """Runs a coroutine on the event loop that the engine likes best."""
 
 
-def engine(app: ASGIApp, server: Server) -> tuple[Serving, Runner]:
-    """Binds the address at once. Raises ConfigError when that, or the engine, cannot be had."""
-    listener = _bound(server)
+def engine(app: ASGIApp, server: Server, listener: socket.socket) -> tuple[Serving, Runner]:
+    """Serves on `listener`. Raises ConfigError when the engine cannot be had."""
     return _uvicorn(app, server, listener) if server.engine == "uvicorn" else (_hypercorn(app, server, listener), asyncio.run)
 
 
-def _bound(server: Server) -> socket.socket:
+def bound(server: Server) -> socket.socket:
+    """A socket that listens on the server's address. Raises ConfigError when that cannot be had."""
     listener = socket.socket(socket.AF_INET6 if ":" in server.host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

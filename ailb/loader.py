@@ -65,6 +65,7 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     uses = _uses(config.layer, plugins)
     _check_order(uses)
     _check_exposure(config, uses)
+    _check_sharing(config, uses)
     for name in config.server.middleware:
         named(name, "[server].middleware")
     found = sources(config.provider, plugins, environ)
@@ -117,6 +118,13 @@ def _check_exposure(config: Config, uses: Sequence[str]) -> None:
         raise ConfigError("[server].host", f"{quoted(host)} can be reached from outside; set auth.admin_key (or AILB_ADMIN_KEY) first")
     if config.auth.admin_key is not None and config.auth.required and "auth" not in uses:
         raise ConfigError("[auth].admin_key", 'is set, but no [[layer]] "auth" asks for keys; add one, or set auth.required = false')
+
+
+def _check_sharing(config: Config, uses: Sequence[str]) -> None:
+    """Each process would count for itself what all of them together are to keep to."""
+    for use, table in zip(uses, config.layer, strict=True):
+        if use == "ratelimit" and config.server.workers > 1 and "redis" not in table.options:
+            raise ConfigError('[[layer]] "ratelimit".redis', "is missing, and there are several server.workers; REDIS_URL can set it too")
 
 
 def _layer(use: str, table: LayerTable, plugins: Plugins, services: Services) -> Layer:

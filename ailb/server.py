@@ -4,9 +4,11 @@ import asyncio
 import gc
 import resource
 import signal
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -18,12 +20,13 @@ from ailb.clients.messages import Messages
 from ailb.clients.ollama import OllamaChat
 from ailb.clock import Clock
 from ailb.config import Config
-from ailb.engines import GRACE_SECONDS, Serving, engine
+from ailb.engines import GRACE_SECONDS, Serving, bound, engine
 from ailb.gateway import Gateway
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
 from ailb.services import Services
+from ailb.workers import supervise
 
 if TYPE_CHECKING:
     from ailb.store.store import Store
@@ -35,25 +38,38 @@ hardly any cycle, so there is little to find, and the default of 700 allocations
 """
 
 
-def serve(path: Path, environ: Mapping[str, str]) -> None:
-    """Runs until SIGTERM or SIGINT. Raises ConfigError before anything is served."""
-    clock, metrics = Clock(), Metrics()
-    services = Services({Clock: clock, Meter: metrics}, path, environ)
-
-    def read() -> Snapshot:
-        return load(path, environ, services)
-
-    snapshot = read()
-    config = snapshot.config
+def serve(path: Path, environ: Mapping[str, str]) -> int:
+    """Runs until SIGTERM or SIGINT. Returns the exit status. Raises ConfigError before anything is served."""
+    first = _Process(path, environ)
+    config = first.snapshot.config
     log.configure(config.log.level, config.log.format)
-    store = services.start()
-    gateway = Gateway(snapshot, read, clock, store)
-    asgi = _app(gateway, metrics, config, store)
+    listener = bound(config.server)
     _raise_file_limit()
-    _greet(snapshot)
-    serving, run = engine(asgi, config.server)
-    _spare_the_collector()
-    run(_run(gateway, serving))
+    if config.server.workers == 1:
+        return first.serve(listener)
+    # Each makes its own of everything: processes must not share ids, dice or connections.
+    return supervise(config.server.workers, lambda: _Process(path, environ).serve(listener))
+
+
+class _Process:
+    """What one process serves with. Raises ConfigError."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self._clock, self._metrics = Clock(), Metrics()
+        self._services = Services({Clock: self._clock, Meter: self._metrics}, path, environ)
+        self._load = partial(load, path, environ, self._services)
+        self.snapshot = self._load()
+
+    def serve(self, listener: socket) -> int:
+        store = self._services.start()
+        gateway = Gateway(self.snapshot, self._load, self._clock, store)
+        asgi = _app(gateway, self._metrics, self.snapshot.config, store)
+        _greet(self.snapshot)
+        serving, run = engine(asgi, self.snapshot.config.server, listener)
+        _spare_the_collector()
+        with _blamed(gateway):
+            run(_run(gateway, serving))
+        return 0
 
 
 def _app(gateway: Gateway, metrics: Metrics, config: Config, store: "Store | None") -> Starlette:
@@ -86,6 +102,16 @@ async def _run(gateway: Gateway, serving: Serving) -> None:
     with suppress(asyncio.CancelledError):
         await server
     LOG.info("stopped")
+
+
+@contextmanager
+def _blamed(gateway: Gateway) -> Iterator[None]:
+    """Where the start failed for the configuration, a ConfigError is raised, and not what the engine makes of it (uvicorn exits)."""
+    try:
+        yield
+    finally:
+        if gateway.failure is not None:
+            raise gateway.failure
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

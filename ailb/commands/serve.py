@@ -17,5 +17,4 @@ def run(options: Namespace, environ: Mapping[str, str]) -> int:
     """Raises ConfigError, and OSError where the port cannot be had."""
     from ailb.server import serve
 
-    serve(options.config, environ)
-    return 0
+    return serve(options.config, environ)

@@ -11,7 +11,7 @@ from secrets import randbits
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, or_, select, text, true, tuple_, update
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, cast, func, insert, or_, select, text, true, tuple_, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -148,7 +148,8 @@ class Counters:
 
 def sums(budget: Budget, start: int, end: int | None) -> tuple[Select[Any], Select[Any]]:
     """What was spent in a window: one row of nanos and tokens. What is under way in it: id, nanos, tokens, windows of each hold."""
-    nanos, tokens = (func.coalesce(func.sum(column), 0).label(column.name) for column in (SPEND.c.nanos, SPEND.c.tokens))
+    # PostgreSQL's sum of integers is a decimal number, which must not get into a counter.
+    nanos, tokens = (cast(func.coalesce(func.sum(column), 0), BigInteger).label(column.name) for column in (SPEND.c.nanos, SPEND.c.tokens))
     spent = select(nanos, tokens).where(_of(SPEND, budget), SPEND.c.day >= start, true() if end is None else SPEND.c.day < end)
     held = select(HOLDS.c.id, HOLDS.c.nanos, HOLDS.c.tokens, HOLDS.c.windows)
     return spent, held.where(_of(HOLDS, budget), HOLDS.c.at >= start, true() if end is None else HOLDS.c.at < end)

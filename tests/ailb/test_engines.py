@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ailb.config import Server
-from ailb.engines import engine
+from ailb.engines import bound, engine
 from ailb.errors import ConfigError
 from tests.ailb.serving import SOON
 
@@ -48,7 +48,8 @@ async def asked(port: int) -> bytes:
 
 @ENGINES
 def test_it_serves_until_it_is_told_to_stop(name: Any, port: int) -> None:
-    serving, run = engine(hello, Server(port=port, engine=name))
+    options = Server(port=port, engine=name)
+    serving, run = engine(hello, options, bound(options))
     answers: list[bytes] = []
 
     async def session() -> None:
@@ -64,10 +65,9 @@ def test_it_serves_until_it_is_told_to_stop(name: Any, port: int) -> None:
     assert b"server:" not in answer.lower()
 
 
-@ENGINES
-def test_an_address_that_is_taken_is_told_before_anything_is_served(name: Any, port: int) -> None:
+def test_an_address_that_is_taken_is_told_before_anything_is_served(port: int) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
         with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
-            engine(hello, Server(port=port, engine=name))
+            bound(Server(port=port))

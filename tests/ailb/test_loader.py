@@ -1,6 +1,7 @@
 """A file in, a snapshot or one clean error out."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,12 @@ def test_layers_are_given_prices_and_a_counter_of_tokens(tmp_path: Path) -> None
 def test_a_price_at_a_provider_that_is_not_there(tmp_path: Path) -> None:
     text = layers("routing") + '[[provider]]\nname = "echo"\n[[price]]\nmodel = "m"\nprovider = "ecco"\nfree = true\n'
     assert complaint(tmp_path, text) == '[[price]] "m".provider: no such provider; did you mean echo?'
+
+
+@pytest.mark.parametrize(
+    ("workers", "redis", "refused"), [(1, "", False), (2, "", True), (2, 'redis = "redis://127.0.0.1:6379/0"\n', False)]
+)
+def test_several_processes_need_one_place_for_their_limits(tmp_path: Path, workers: int, redis: str, refused: bool) -> None:
+    text = f'[server]\nworkers = {workers}\n[[layer]]\nuse = "ratelimit"\n{redis}{ROUTING}{ECHO}'
+    with pytest.raises(ConfigError, match="REDIS_URL") if refused else nullcontext():
+        loaded(tmp_path, text)

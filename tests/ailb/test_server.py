@@ -95,6 +95,16 @@ async def test_a_server_that_cannot_serve_says_why(lines: list[Any]) -> None:
         await asyncio.wait_for(server._run(await started(snapshot(Upstream())), Served(OSError("in use"))), SOON)
 
 
+@pytest.mark.parametrize("end", [RuntimeError("lifespan failed"), SystemExit(3)])
+async def test_what_the_configuration_is_to_blame_for_is_told_as_such(end: BaseException) -> None:
+    gateway = await started(snapshot(Upstream()))
+    with pytest.raises(type(end)), server._blamed(gateway):
+        raise end
+    gateway.failure = ConfigError("[store].url", "another gateway has it")
+    with pytest.raises(ConfigError, match="another gateway"), server._blamed(gateway):
+        raise end
+
+
 def test_a_configuration_that_cannot_be_served_is_refused_before_anything_is(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         server.serve(tmp_path / "missing.toml", {})

@@ -1,0 +1,62 @@
+"""Two processes behind one port, on PostgreSQL and Redis (FAULTS A2, E4, E8): together they keep to what one would."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from ailb.secret import Secret
+from tests.ailb.store.conftest import postgres, postgres_url
+from tests.e2e.gateway import Gateway
+from tests.e2e.scripts import hello
+from tests.e2e.test_money import COST, api, audited, bursts, new_key, settled, started, written
+from tests.e2e.upstream import Upstream
+from tests.middleware.redis_server import Server, serving
+
+__all__ = ["postgres", "postgres_url"]  # fixtures are found by their names here
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def file(engine: str, upstream: Upstream, tmp_path: Path, postgres_url: Secret, redis: Server) -> Path:
+    file = written(engine, upstream, tmp_path)
+    text = file.read_text().replace("[server]\n", "[server]\nworkers = 2\n")
+    text = text.replace(f"sqlite+aiosqlite:///{tmp_path / 'ailb.db'}", postgres_url.reveal())
+    file.write_text(text.replace('use = "ratelimit"\n', f'use = "ratelimit"\nredis = "{redis.url.reveal()}"\n'))
+    return file
+
+
+@pytest.fixture
+def two(file: Path) -> Iterator[Gateway]:
+    with started(file) as gateway:
+        yield gateway
+
+
+def test_a_budget_for_a_hundred_lets_exactly_a_hundred_through(two: Gateway, upstream: Upstream, file: Path) -> None:
+    secret, id = new_key(two, monthly_quota_dollars=100 * COST)
+    model = upstream.on(hello)
+    assert bursts(two, model, secret, 167, 167, 166) == {"200": 100, "402": 400}
+    assert len(upstream.calls(model)) == 100
+    assert settled(two, id)["current_spend"] == 100 * COST
+    assert two.output.count('"event":"serving"') == 2
+    assert "differences" in audited(file)
+
+
+def test_a_revoked_key_is_refused_everywhere_within_two_seconds(two: Gateway, upstream: Upstream) -> None:
+    secret, id = new_key(two)
+    model = upstream.on(hello)
+    headers = {"authorization": f"Bearer {secret}"}
+    assert {two.chat(model, headers=headers).status for _ in range(20)} == {200}
+    api(two, "DELETE", f"/api/keys/{id}")
+    revoked = monotonic()
+    while 401 != two.chat(model, headers=headers).status:
+        assert monotonic() - revoked < 3
+    while monotonic() - revoked < 2:
+        two.chat(model, headers=headers)
+    assert {two.chat(model, headers=headers).status for _ in range(20)} == {401}
