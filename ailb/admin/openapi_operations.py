@@ -53,9 +53,9 @@ _RANGE: Final = ("key_id", "user_id", "provider", "model", "period", "start_date
 _USER: Final = ("X-User-ID",)
 
 OPERATIONS: Final = (
-    Operation("POST", "/v1/chat/completions", "A chat, as OpenAI's", {JSON: "ChatAnswer", EVENTS: "Text"}, _CHAT, "Chat"),
+    Operation("POST", "/v1/chat/completions", "A chat, as OpenAI's", {JSON: "ChatAnswer", EVENTS: "Event"}, _CHAT, "Chat"),
     Operation(
-        "POST", "/v1/messages", "A chat, as Anthropic's", {JSON: "MessagesAnswer", EVENTS: "Text"}, (), "Messages", error="AnthropicError"
+        "POST", "/v1/messages", "A chat, as Anthropic's", {JSON: "MessagesAnswer", EVENTS: "Event"}, (), "Messages", error="AnthropicError"
     ),
     Operation(
         "POST",

@@ -165,6 +165,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Health": answer(status={"enum": ["healthy", "unhealthy"]}),
     "Document": answer(openapi=TEXT, paths=OBJECT),
     "Text": TEXT,
+    "Event": {"type": "object", "properties": {"data": TEXT}},
     **_CONVERSATIONS,
     **_KEYS,
     **_BILLING,
