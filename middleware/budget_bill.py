@@ -1,6 +1,6 @@
 """What one attempt came to, whichever way it ended."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from ailb.errors import Refusal, UpstreamFailure, UpstreamRefusal
@@ -93,7 +93,7 @@ async def _counted(open: Open, counter: Counter) -> Usage:
     given = told.input if told else 0
     if not given:
         given = min(await counter.count_prompt(open.prompt, model), open.hold.intent.prompt_tokens)
-    return Usage(given, max(output, 1 if seen.text else 0), told.cached if told else 0, told.cache_written if told else 0)
+    return replace(told or Usage(), input=given, output=max(output, 1 if seen.text else 0))
 
 
 def _estimated(hold: Hold, usage: Usage) -> Bill:

@@ -39,9 +39,9 @@ async def test_what_was_never_asked_costs_nothing() -> None:
 
 async def test_what_was_reported_on_the_way_counts_for_a_stream_that_was_cut() -> None:
     open = opened()
-    for event in (*chunks("Hi", usage=Usage(30, 4, 10, 5)), *chunks("there ", "you", usage=None)[:2]):
+    for event in (*chunks("Hi", usage=Usage(30, 4, 10, 5, 2)), *chunks("there ", "you", usage=None)[:2]):
         open.seen.take(event)
-    assert Bill(Usage(30, 5, 10, 5), 40, estimated=True) == await bill(open, WordCounter(), asked=True)
+    assert Bill(Usage(30, 5, 10, 5, 2), 40, estimated=True) == await bill(open, WordCounter(), asked=True)
 
 
 @pytest.mark.parametrize(("standings", "nanos"), [((Standing("b", "key", 5, None, False),), 4), ((), 102)])
