@@ -30,6 +30,9 @@ from ailb.store.schema import ENTRIES, SPEND
 DAY: Final = 86_400_000_000
 """Microseconds."""
 
+PAGE: Final = 1000
+"""Rows read at once."""
+
 Group = Literal["day", "key", "model", "provider", "session"]
 _COLUMNS: Final[dict[Group, str]] = {"day": "day", "key": "key_id", "model": "model", "provider": "provider", "session": "session_id"}
 _DAY: Final[ColumnElement[int]] = literal_column(str(DAY), BigInteger)
@@ -85,9 +88,18 @@ class Spend:
         """Rows of the ledger, the newest first, with an id below `before`."""
         return await self._database.read(_rows(span, before).limit(limit))
 
-    def stream(self, span: Span, *, before: int | None = None, limit: int | None = None) -> AsyncIterator[RowMapping]:
-        """As `rows`, one after the other as the database hands them out."""
-        return self._database.stream(_rows(span, before).limit(limit))
+    async def stream(self, span: Span, *, before: int | None = None, limit: int | None = None) -> AsyncIterator[RowMapping]:
+        """As `rows`, any number of them. Read a page at a time: whoever takes them slowly must not keep a connection from others."""
+        left = limit
+        while left is None or left > 0:
+            size = PAGE if left is None else min(PAGE, left)
+            page = await self.rows(span, before=before, limit=size)
+            for row in page:
+                yield row
+            if len(page) < size:
+                return
+            before = page[-1]["id"]
+            left = None if left is None else left - size
 
 
 def _rows(span: Span, before: int | None) -> Select[Any]:

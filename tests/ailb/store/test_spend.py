@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES
-from ailb.store.spend import DAY, Group, Span, Spend, Sum
+from ailb.store.spend import DAY, PAGE, Group, Span, Spend, Sum
 from tests.ailb.store.ledgers import write
 
 ALL = Span(0, 10 * DAY)
@@ -104,3 +104,10 @@ async def test_rows_come_newest_first_a_page_at_a_time(spend: Spend) -> None:
 async def test_rows_as_a_stream(spend: Spend) -> None:
     assert [0, 100] == [row["nanos"] async for row in spend.stream(Span(0, 2 * DAY, user="ann"))]
     assert 1 == len([row async for row in spend.stream(ALL, before=3, limit=1)])
+
+
+@pytest.mark.parametrize(("rows", "limit"), [(PAGE, None), (PAGE + 1, None), (PAGE + 5, PAGE + 2), (3, PAGE + 2)])
+async def test_a_stream_is_longer_than_a_page(database: Database, rows: int, limit: int | None) -> None:
+    await write(database, *({} for _ in range(rows)))
+    ids = [row["id"] async for row in Spend(database).stream(ALL, limit=limit)]
+    assert list(range(rows, max(0, rows - (limit or rows)), -1)) == ids
