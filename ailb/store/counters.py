@@ -150,7 +150,7 @@ def sums(budget: Budget, start: int, end: int | None) -> tuple[Select[Any], Sele
     """What was spent in a window: one row of nanos and tokens. What is under way in it: id, nanos, tokens, windows of each hold."""
     # PostgreSQL's sum of integers is a decimal number, which must not get into a counter.
     nanos, tokens = (cast(func.coalesce(func.sum(column), 0), BigInteger).label(column.name) for column in (SPEND.c.nanos, SPEND.c.tokens))
-    spent: Select[Any] = select(nanos, tokens).where(_of(SPEND, budget), SPEND.c.day >= start, true() if end is None else SPEND.c.day < end)
+    spent: Any = select(nanos, tokens).where(_of(SPEND, budget), SPEND.c.day >= start, true() if end is None else SPEND.c.day < end)
     held = select(HOLDS.c.id, HOLDS.c.nanos, HOLDS.c.tokens, HOLDS.c.windows)
     return spent, held.where(_of(HOLDS, budget), HOLDS.c.at >= start, true() if end is None else HOLDS.c.at < end)
 
