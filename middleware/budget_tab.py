@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from ailb.dialect import Event
+from ailb.errors import BudgetExceeded
 from ailb.exchange import Attempt, Exchange, Outcome
 from ailb.ledger import Charge, Hold, Intent, Ledger, Status
 from ailb.money import text
@@ -51,7 +52,7 @@ class Tab:
         exchange = self._exchange
         self._uncap()
         intent, longest = self._intent(attempt)
-        hold = await self._till.ledger.hold(intent)
+        hold = await self._hold(intent)
         self._attempts = intent.attempt
         self._open = Open(attempt, hold, exchange.prompt)
         attempt.cost = 0
@@ -59,6 +60,20 @@ class Tab:
         tell_standings(exchange, hold)
         if _limits(hold) and (longest is None or hold.output_tokens < longest):
             self._cap(hold.output_tokens)
+
+    async def _hold(self, intent: Intent) -> Hold:
+        """The bound of a prompt is several times what it takes. Before that refuses anybody, the prompt is counted."""
+        try:
+            return await self._till.ledger.hold(intent)
+        except BudgetExceeded:
+            try:
+                async with asyncio.timeout(COUNT_SECONDS):
+                    given = await self._till.counter.count_prompt(self._exchange.prompt, intent.model)
+            except TimeoutError:
+                given = intent.prompt_tokens
+            if given >= intent.prompt_tokens:
+                raise
+        return await self._till.ledger.hold(replace(intent, prompt_tokens=given))
 
     def see(self, event: Event) -> Event:
         """Tells the cost with the event that has the usage. Counts what is there to be counted."""

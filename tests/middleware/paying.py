@@ -7,6 +7,7 @@ from ailb.chat import Chunks, completion
 from ailb.dialect import Event, Target
 from ailb.exchange import Exchange, Reply, batches_of
 from ailb.models import Models
+from ailb.prompt import Prompt
 from ailb.stack import Innermost, Next
 from ailb.testing import Result, StillClock, ask, run
 from ailb.testing_money import NANO_RATES, FixedPrices, MemoryLedger, WordCounter
@@ -61,6 +62,13 @@ def _raising(script: Sequence[Event | Exception]) -> Iterator[Event]:
         yield step
 
 
+class Pessimist(WordCounter):
+    """Counts no prompt shorter than its bound."""
+
+    async def count_prompt(self, prompt: Prompt, model: str = "") -> int:
+        return bound(prompt, model)
+
+
 class House:
     """A budget, real routing, and a provider for each name, tried in that order."""
 
@@ -70,7 +78,7 @@ class House:
         self.providers = providers
         for provider in providers.values():
             provider.ledger = self.ledger
-        self.counter = WordCounter()
+        self.counter: WordCounter = WordCounter()
         self.between: list[Any] = []
         self.options: dict[str, Any] = {}
 

@@ -16,7 +16,7 @@ from ailb.rates import FREE, Rates
 from ailb.stack import Next, stack
 from ailb.testing_money import FixedPrices, MemoryLedger
 from ailb.usage import Usage
-from tests.middleware.paying import COST, USAGE, House, Scripted, asking, chunks, prompt_bound, whole
+from tests.middleware.paying import COST, USAGE, House, Pessimist, Scripted, asking, chunks, prompt_bound, whole
 
 OUTPUT = 2
 """Nano-dollars for a token of an answer; one of a prompt costs 1, and the prompt has three words."""
@@ -144,6 +144,7 @@ async def test_who_is_too_dear_or_has_no_price_is_passed_over() -> None:
     exchange = asking(max_tokens=10)
     limit = prompt_bound(exchange) + 10
     house = House(MemoryLedger(limit), ByProvider(), a=Scripted([]), c=Scripted([]), b=Scripted(chunks("Hi")))
+    house.counter = Pessimist()
     result = await house.serve(exchange)
     assert [("b", "complete", 12, False)] == house.rows
     house.check(result.exchange)
@@ -152,9 +153,9 @@ async def test_who_is_too_dear_or_has_no_price_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("ledger", "prices", "error"),
     [
-        (MemoryLedger(10), FixedPrices(), BudgetExceeded),
+        (MemoryLedger(2), FixedPrices(), BudgetExceeded),
         (MemoryLedger(0), FixedPrices(), BudgetExceeded),
-        (MemoryLedger(tokens=10), FixedPrices(), BudgetExceeded),
+        (MemoryLedger(tokens=1), FixedPrices(), BudgetExceeded),
         (MemoryLedger(10**9), FixedPrices(None), Unpriced),
     ],
 )

@@ -15,7 +15,7 @@ from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, HOLDS
 from tests.ailb.store.clocks import SetClock
 from tests.ailb.store.money import Bank
-from tests.middleware.paying import COST, House, Scripted, asking, chunks, prompt_bound
+from tests.middleware.paying import COST, House, Pessimist, Scripted, asking, chunks, prompt_bound
 
 
 @pytest.fixture
@@ -53,6 +53,7 @@ async def test_every_attempt_has_its_row(bank: Bank) -> None:
 
 async def test_a_budget_lets_through_what_it_can_pay_for(bank: Bank) -> None:
     serving = house(bank, a=Scripted(chunks("Hi")))
+    serving.counter = Pessimist()
     hold = prompt_bound(ann()) + 2
     await bank.budgets.set("user", "ann", period="total", limit_nanos=hold + 9 * COST)
     results = [await serving.serve(ann(number)) for number in range(20)]

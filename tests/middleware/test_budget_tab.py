@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from ailb.clients.messages_prompt import MessagesPrompt
 from ailb.clients.ollama_prompt import OllamaPrompt
-from ailb.errors import UpstreamBroken, UpstreamRefusal
+from ailb.errors import BudgetExceeded, UpstreamBroken, UpstreamRefusal
 from ailb.exchange import Exchange
 from ailb.prompt import Prompt
 from ailb.testing_money import FixedPrices, MemoryLedger, WordCounter
@@ -49,6 +49,18 @@ async def test_every_choice_is_paid_for(choices: int) -> None:
     ((hold, _),) = house.ledger.charges
     assert (12 // choices, choices) == (hold.output_tokens, hold.intent.choices)
     assert 12 // choices == house.providers["a"].bodies[0]["max_tokens"]
+
+
+async def test_a_prompt_is_counted_before_its_bound_refuses_it() -> None:
+    exchange = asking(max_tokens=5)
+    counted = await WordCounter().count_prompt(exchange.prompt)
+    assert counted < prompt_bound(exchange)
+    enough = House(MemoryLedger(counted + 2 * 5), a=Scripted(chunks("Hi")))
+    assert (await enough.serve(exchange)).refusal is None
+    assert [counted] == [hold.intent.prompt_tokens for hold, _ in enough.ledger.charges]
+    less = House(MemoryLedger(counted + 1), a=Scripted(chunks("Hi")))
+    assert isinstance((await less.serve(asking(max_tokens=5))).refusal, BudgetExceeded)
+    assert [] == less.ledger.charges
 
 
 class ByProvider(FixedPrices):
