@@ -71,7 +71,7 @@ class Client:
         head = _lines({**route.headers, **headers}) if headers else route.lines
         if via:
             head += _lines({"via": via})
-        if body:
+        if body or method != "GET":
             head += b"content-length: %d\r\n" % len(body)
         try:
             connection = await self._connector.connect(route.request, [], self._timeout)
