@@ -79,6 +79,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.schema",
             "ailb.store.database",
             "ailb.store.writer",
+            "ailb.store.links",
             "ailb.store.books",
             "ailb.store.settling",
             "ailb.store.counters",

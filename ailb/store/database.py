@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Executable, NullPool, event, make_url
+from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ailb.clock import Clock
 from ailb.errors import ConfigError, Unavailable
 from ailb.secret import Secret
+from ailb.store.links import Far, Near
 from ailb.store.migrate import migrate
 from ailb.store.windows import Windows
 from ailb.store.writer import Writer, down, is_down, one_by_one
@@ -49,7 +50,7 @@ class Database:
         self._reads = _engine(self.url, writes=False)
         self._writes = _engine(self.url, writes=True)
         self._reading: set[asyncio.Task[list[RowMapping]]] = set()
-        self.writer = Writer(self._writes)
+        self.writer = Writer(Near(_near(self.url)) if self.is_sqlite else Far(self._writes))
         self.ready = False
         """Whether the tables are there."""
 
@@ -182,6 +183,15 @@ def _engine(url: URL, *, writes: bool) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _write_pragmas if writes else _read_pragmas)
     if writes:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _near(url: URL) -> Engine:
+    """The same file without asyncio, for a thread."""
+    options: dict[str, Any] = {"hide_parameters": True, "poolclass": NullPool, "connect_args": {"check_same_thread": False}}
+    engine = create_engine(url.set(drivername="sqlite"), **options)
+    event.listen(engine, "connect", _write_pragmas)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 

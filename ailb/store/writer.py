@@ -13,9 +13,10 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.errors import Unavailable
+from ailb.store.links import Link
 
 LOG = structlog.get_logger("ailb.store")
 RETRY_SECONDS: Final = 0.25
@@ -72,14 +73,12 @@ class _Job:
 class Writer:
     """Owns the only connection that writes, between `start` and `stop`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._connection: AsyncConnection | None = None
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._waiting: list[_Job] = []
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
-        self._committing = False
         self.failing = False
         """Whether the last transaction failed."""
 
@@ -102,7 +101,7 @@ class Writer:
             LOG.error("not written", left=len(self._waiting))
         for job in self._waiting:
             job.answer(Unavailable("the store is closed"))
-        await self._disconnect()
+        await self._link.close()
 
     def put(self, batch: Batch, item: Any, *, keep: bool = False) -> asyncio.Future[Any]:
         """The answer of `batch` for `item`, once it is committed. `keep`: tried again until the database takes it; else Unavailable."""
@@ -149,10 +148,10 @@ class Writer:
         return []
 
     async def _failed(self, jobs: list[_Job], error: Exception) -> list[_Job]:
-        await self._disconnect()
+        await self._link.disconnect()
         if is_down(error):
             self.failing = True
-            refusal = Unsure("the store is not available", headers=RETRY) if self._committing else down(error)
+            refusal = Unsure("the store is not available", headers=RETRY) if self._link.committing else down(error)
             for job in jobs:
                 if not job.keep:
                     job.answer(refusal)
@@ -164,24 +163,13 @@ class Writer:
         return []
 
     async def _transaction(self, jobs: list[_Job]) -> list[Any]:
-        if self._connection is None:
-            self._connection = await self._engine.connect()
-        answers: list[Any] = []
-        self._committing = False
-        async with self._connection.begin():
+        async def work(connection: AsyncConnection) -> list[Any]:
+            answers: list[Any] = []
             for batch, run in groupby(jobs, key=lambda job: job.batch):
-                answers.extend(await batch(self._connection, [job.item for job in run]))
-            self._committing = True
-        return answers
+                answers.extend(await batch(connection, [job.item for job in run]))
+            return answers
 
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                await connection.close()
-            # It failed before, or the server is gone: all the same, it is not used again.
-            except Exception as error:  # noqa: BLE001 - see above
-                LOG.debug("not closed", problem=told(error))
+        return await self._link.transaction(work)
 
 
 async def one_by_one(connection: AsyncConnection, works: Sequence[Callable[[AsyncConnection], Awaitable[Any]]]) -> list[Any]:

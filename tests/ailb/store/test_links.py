@@ -1,0 +1,85 @@
+"""A batch in a thread does what it does over a driver."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from ailb.store.links import Far, Link, Near, finished
+
+COUNT = text("SELECT count(*) FROM t")
+
+
+@pytest.fixture(params=["near", "far"])
+async def link(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Link]:
+    file = tmp_path / "t.db"
+    if request.param == "near":
+        near = Near(create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False}))
+        yield near
+        await near.close()
+        return
+    engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
+    far = Far(engine)
+    yield far
+    await far.close()
+    await engine.dispose()
+
+
+async def create(connection: AsyncConnection) -> None:
+    await connection.execute(text("CREATE TABLE t (x INTEGER UNIQUE)"))
+
+
+async def count(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(COUNT))
+
+
+async def test_what_was_done_is_there_in_the_next_transaction_and_after_a_new_connection(link: Link) -> None:
+    await link.transaction(create)
+
+    async def insert(connection: AsyncConnection) -> int:
+        rows = [{"x": 1}, {"x": 2}]
+        await connection.execute(text("INSERT INTO t VALUES (:x)"), rows)
+        await connection.exec_driver_sql("INSERT INTO t VALUES (?)", [(3,), (4,)])
+        return await count(connection)
+
+    assert await link.transaction(insert) == 4
+    await link.disconnect()
+    assert (await link.transaction(count), link.committing) == (4, True)
+
+
+async def test_a_failure_takes_all_of_its_transaction_with_it(link: Link) -> None:
+    await link.transaction(create)
+
+    async def fail(connection: AsyncConnection) -> None:
+        await connection.execute(text("INSERT INTO t VALUES (1)"))
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await link.transaction(fail)
+    assert link.committing is False
+    assert await link.transaction(count) == 0
+
+
+async def test_a_savepoint_keeps_a_failure_to_itself(link: Link) -> None:
+    await link.transaction(create)
+
+    async def half(connection: AsyncConnection) -> int:
+        await connection.execute(text("INSERT INTO t VALUES (1)"))
+        with pytest.raises(IntegrityError):
+            async with connection.begin_nested():
+                await connection.execute(text("INSERT INTO t VALUES (1)"))
+        return await count(connection)
+
+    assert await link.transaction(half) == 1
+
+
+async def test_who_waits_for_something_else_is_told() -> None:
+    async def waits() -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="wait for the connection only"):
+        finished(waits())
