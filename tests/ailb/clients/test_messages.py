@@ -8,8 +8,8 @@ import pytest
 from anthropic.types import MessageParam, ToolParam
 
 from ailb.clients.messages import Messages
-from ailb.dialect import Event
 from ailb.errors import BadRequest, UpstreamBroken, UpstreamRefusal
+from providers.anthropic_native import MessagesEvent
 from tests.ailb.clients.chats import BODY, COUNTED, call, chunks, fragment, whole
 from tests.ailb.clients.front import Front
 
@@ -36,12 +36,7 @@ def test_a_body_without_a_limit_is_refused() -> None:
 
 
 def test_anthropic_s_own_answer_keeps_its_bytes() -> None:
-    class Native(Event):
-        __slots__ = ()
-        dialect = "messages"
-
-    speech = Messages()
-    assert b'{"id": 1.0}' == speech.whole(speech.prompt(dict(BODY), {}), Native(b'{"id": 1.0}'))
+    assert b'{"id": 1.0}' == speech.whole(speech.prompt(dict(BODY), {}), MessagesEvent(b'{"id": 1.0}'))
 
 
 def test_integers_of_any_size() -> None:

@@ -8,6 +8,7 @@ from ailb.clients.messages_stream import MessagesEncoder
 from ailb.dialect import Event
 from ailb.errors import UpstreamBroken, UpstreamRefusal
 from ailb.usage import Usage
+from providers.anthropic_native import MessagesEvent
 from tests.ailb.clients.chats import COUNTED, USED, Json, check_legal, chunks, fragment, parsed
 
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
@@ -161,16 +162,11 @@ def test_nothing_at_all_is_an_empty_message() -> None:
     assert [] == check_legal(encoded([]))
 
 
-class Native(Event):
-    __slots__ = ()
-    dialect = "messages"
-
-
 def test_anthropic_s_own_bytes_are_kept() -> None:
     encoder = MessagesEncoder()
     raw = b'event: message_stop\ndata: {"type":"message_stop"   }\n\n'
-    assert raw == encoder.feed(Native(raw))
-    assert b"" == encoder.feed(Native(raw, hidden=True))
+    assert raw == encoder.feed(MessagesEvent(raw))
+    assert b"" == encoder.feed(MessagesEvent(raw, hidden=True))
     assert b"" == encoder.end()
 
 
