@@ -36,6 +36,7 @@ def test_a_body_without_a_limit_is_refused() -> None:
 
 
 def test_anthropic_s_own_answer_keeps_its_bytes() -> None:
+    speech = Messages()
     assert b'{"id": 1.0}' == speech.whole(speech.prompt(dict(BODY), {}), MessagesEvent(b'{"id": 1.0}'))
 
 
