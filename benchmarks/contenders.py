@@ -1,8 +1,9 @@
 """Who is measured: a name, and what Python is told to run. A new contender is a new row."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,13 +29,20 @@ class Contender:
     arguments: Callable[[Site], list[str]]
 
 
-def ailb_config(site: Site) -> str:
-    """The shortest onion that serves, in front of one provider."""
+SHORT = ("access", "routing")
+"""The shortest onion that serves."""
+
+FULL = ("access", "auth", "ratelimit", "budget", "routing")
+
+
+def ailb_config(site: Site, layers: Sequence[str] = SHORT) -> str:
+    """In front of one provider, which is not free."""
     server = _table("[server]", host="127.0.0.1", port=site.port, engine=site.engine)
-    layers = [_table("[[layer]]", use=name) for name in ("access", "routing")]
+    store = _table("[store]", url=f"sqlite+aiosqlite:///{site.folder}/bench-{site.port}.db") if "budget" in layers else ""
+    price = _table("[[price]]", model="*", input=2.5, output=10.0) if "budget" in layers else ""
     url = f"{site.upstream}/v1"
     provider = _table("[[provider]]", name="bench", kind="openai", base_url=url, api_key="sk-bench", models=["*"], local=True)
-    return "\n".join([server, *layers, provider])
+    return "\n".join([server, store, *(_table("[[layer]]", use=name) for name in layers), provider, price])
 
 
 def _table(header: str, **values: object) -> str:
@@ -46,12 +54,15 @@ def _floor(site: Site) -> list[str]:
     return ["-m", "benchmarks.floor", site.engine, str(site.port), site.upstream]
 
 
-def _ailb(site: Site) -> list[str]:
+def _ailb(site: Site, layers: Sequence[str] = SHORT) -> list[str]:
     config = site.folder / f"ailb-{site.port}.toml"
-    config.write_text(ailb_config(site))
+    config.write_text(ailb_config(site, layers))
     return ["-m", "ailb", "serve", "--config", str(config)]
 
 
 FLOOR = Contender("floor", _floor)
 AILB = Contender("ailb", _ailb)
+MONEY = Contender("money", partial(_ailb, layers=FULL))
+"""Not measured beside the floor, but beside AILB: what keys, limits, budgets and the ledger cost. See `benchmarks.money`."""
+
 CONTENDERS = {contender.name: contender for contender in (FLOOR, AILB)}

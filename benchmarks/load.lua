@@ -1,9 +1,9 @@
--- wrk -s load.lua URL BODY: posts BODY, and closes with one line that benchmarks/load.py reads.
+-- wrk -s load.lua URL BODY [KEY]: posts BODY, and closes with one line that benchmarks/load.py reads.
 function init(arguments)
     wrk.method = "POST"
     wrk.body = arguments[1]
     wrk.headers["content-type"] = "application/json"
-    wrk.headers["authorization"] = "Bearer sk-bench"
+    wrk.headers["authorization"] = "Bearer " .. (arguments[2] or "sk-bench")
     request_bytes = wrk.format()
 end
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import procfs
 from benchmarks.children import BenchmarkError, child, tail
-from benchmarks.server import PATH, Ground, Server
+from benchmarks.server import KEY, PATH, Ground, Server
 from benchmarks.upstream import EVENTS, Upstream, request_body
 
 SCRIPT = Path(__file__).with_name("load.lua")
@@ -62,7 +62,7 @@ def measure(server: Server, workload: Workload, upstream: Upstream, seconds: flo
     """The CPU time is taken over `seconds` in the middle of the load, when all connections are busy; the latencies over all of it."""
     log = ground.folder / f"wrk-{server.port}-{workload.key}.log"
     length = math.ceil(workload.warm_seconds + seconds + 0.2)
-    with child(wrk(server.url, workload, length), ground.folder, log, ground.load_core) as process:
+    with child(wrk(server.url, workload, length, server.key), ground.folder, log, ground.load_core) as process:
         time.sleep(workload.warm_seconds)
         began, units, cpu = time.monotonic(), upstream.units(), procfs.cpu_seconds(server.process.pid)
         time.sleep(seconds)
@@ -86,10 +86,10 @@ def direct_rate(workload: Workload, upstream: Upstream, ground: Ground) -> float
     return result["requests"] / result["micros"] * 1e6
 
 
-def wrk(url: str, workload: Workload, seconds: int) -> list[str]:
+def wrk(url: str, workload: Workload, seconds: int, key: str = KEY) -> list[str]:
     body = request_body(workload.model, workload.stream).decode()
     amount = [f"-c{workload.connections}", f"-d{seconds}s"]
-    return ["wrk", "-t1", *amount, "--timeout", "10s", "-s", str(SCRIPT), url, "--", body]
+    return ["wrk", "-t1", *amount, "--timeout", "10s", "-s", str(SCRIPT), url, "--", body, key]
 
 
 def parse_result(output: str) -> dict[str, int]:

@@ -15,7 +15,8 @@ from benchmarks.contenders import Contender, Engine, Site
 from benchmarks.upstream import EVENTS, chat_answer, request_body
 
 PATH = "/v1/chat/completions"
-HEADERS = {"content-type": "application/json", "authorization": "Bearer sk-bench"}
+KEY = "sk-bench"
+HEADERS = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
 START_SECONDS = 20.0
 ASK_AGAIN_SECONDS = 0.002
 
@@ -40,6 +41,7 @@ class Server:
     log: Path
     first_answer: float
     idle_bytes: int
+    key: str = KEY
 
     @property
     def url(self) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.contenders import AILB, ENGINES, FLOOR, Engine, Site, ailb_config
+from benchmarks.contenders import AILB, ENGINES, FLOOR, FULL, MONEY, Engine, Site, ailb_config
 
 
 def site(folder: Path, engine: Engine = "uvicorn") -> Site:
@@ -24,6 +24,12 @@ def test_ailb_is_given_a_file_that_is_there(tmp_path: Path) -> None:
     arguments = AILB.arguments(site(tmp_path))
     assert arguments[:4] == ["-m", "ailb", "serve", "--config"]
     assert Path(arguments[4]).read_text() == ailb_config(site(tmp_path))
+
+
+def test_the_stack_with_money_has_a_store_of_its_own_and_a_price(tmp_path: Path) -> None:
+    config = tomllib.loads(Path(MONEY.arguments(site(tmp_path))[4]).read_text())
+    assert [layer["use"] for layer in config["layer"]] == list(FULL)
+    assert (config["store"], len(config["price"])) == ({"url": f"sqlite+aiosqlite:///{tmp_path}/bench-4711.db"}, 1)
 
 
 def test_the_floor_is_told_the_engine_the_port_and_the_upstream(tmp_path: Path) -> None:

@@ -37,10 +37,11 @@ def test_the_script_prints_every_name_that_is_read() -> None:
 
 
 def test_wrk_is_told_the_body_the_connections_and_the_time() -> None:
-    command = wrk("http://127.0.0.1:1/v1", Workload("burst", 64), 3)
+    command = wrk("http://127.0.0.1:1/v1", Workload("burst", 64), 3, "sk-ailb_x")
     assert {"-c64", "-d3s", "http://127.0.0.1:1/v1"} <= set(command)
-    assert json.loads(command[-1])["model"] == "burst"
-    assert json.loads(command[-1])["stream"] is True
+    assert json.loads(command[-2])["model"] == "burst"
+    assert json.loads(command[-2])["stream"] is True
+    assert command[-1] == "sk-ailb_x"
 
 
 def test_workloads_have_keys_of_their_own() -> None:
