@@ -1,0 +1,113 @@
+"""PostgreSQL dies and hangs under a gateway (FAULTS D5, D6): nothing goes out unbilled, nobody waits, and it recovers by itself."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from benchmarks.procfs import tree
+from tests.ailb.store.conftest import BINARIES
+from tests.e2e.gateway import Gateway
+from tests.e2e.raw import Answer
+from tests.e2e.scripts import hello
+from tests.e2e.test_money import COST, audited, new_key, settled, started, written
+from tests.e2e.upstream import Upstream
+from tests.e2e.wire import asked as body
+
+
+class Cluster:
+    """A PostgreSQL of one's own, which may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.run("initdb", "-A", "trust", "-U", "postgres", "-N")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def run(self, program: str, *arguments: str) -> None:
+        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        command = [*as_user, str(BINARIES[0] / program), "-D", str(self._folder / "data"), *arguments]
+        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        self.run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-m", "immediate", "stop")
+
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Takes connections and says nothing."""
+        pids = tree(int((self._folder / "data" / "postmaster.pid").read_text().split()[0]))
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    if not BINARIES or (os.geteuid() == 0 and shutil.which("runuser") is None):
+        pytest.skip("no PostgreSQL that can be killed: install Debian's package postgresql")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        if os.geteuid() == 0:
+            shutil.chown(name, "postgres")
+        cluster = Cluster(Path(name))
+        yield cluster
+        cluster.stop()
+
+
+def asked(gateway: Gateway, upstream: Upstream, secret: str) -> tuple[Answer, int]:
+    """The answer, waited for within the client's bound, and how often an upstream was asked for it."""
+    model = upstream.on(hello)
+    with gateway.client(seconds=5) as client:
+        answer = client.post(body(model, max_tokens=2), headers={"authorization": f"Bearer {secret}"}).answer()
+    return answer, len(upstream.calls(model))
+
+
+def recovered(gateway: Gateway, upstream: Upstream, secret: str, seconds: float = 10) -> int:
+    """How many requests were answered once it works again: the first one."""
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
+        if asked(gateway, upstream, secret)[0].status == 200:
+            return 1
+        sleep(0.05)  # Nobody says from out here that the database is back.
+    raise AssertionError("it did not recover")
+
+
+def test_without_its_database_a_gateway_refuses_fast_and_comes_back(
+    engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
+) -> None:
+    file = written(engine, upstream, tmp_path)
+    file.write_text(file.read_text().replace(f"sqlite+aiosqlite:///{tmp_path / 'ailb.db'}", cluster.url))
+    with started(file) as gateway:
+        secret, id = new_key(gateway, monthly_quota_dollars=1)
+        assert asked(gateway, upstream, secret)[0].status == 200
+        cluster.stop()
+        down = [asked(gateway, upstream, secret) for _ in range(3)]
+        cluster.start()
+        answered = 1 + recovered(gateway, upstream, secret)
+        with cluster.hung():
+            down += [asked(gateway, upstream, secret) for _ in range(3)]
+        answered += recovered(gateway, upstream, secret)
+        assert [(answer.status, calls) for answer, calls in down] == [(503, 0)] * 6
+        assert settled(gateway, id)["current_spend"] == pytest.approx(answered * COST)
+    assert "differences" in audited(file)
