@@ -25,7 +25,7 @@ from benchmarks.upstream import Upstream
 ROUNDS = 3
 SECONDS = 3.0
 CHATS = tuple(workload for workload in WORKLOADS if workload.model == "chat")
-LIMITS = {"monthly_quota_dollars": 1_000_000, "rate_limit_rpm": 100_000_000, "rate_limit_tpm": 100_000_000_000}
+LIMITS = {"monthly_quota_dollars": 1_000_000, "rate_limit_rpm": 1_000_000_000, "rate_limit_tpm": 1_000_000_000}
 
 
 def main() -> int:
