@@ -38,10 +38,11 @@ def two(file: Path) -> Iterator[Gateway]:
         yield gateway
 
 
-def test_a_budget_for_a_hundred_lets_exactly_a_hundred_through(two: Gateway, upstream: Upstream, file: Path) -> None:
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_budget_for_a_hundred_lets_exactly_a_hundred_through(two: Gateway, upstream: Upstream, file: Path, stream: bool) -> None:
     secret, id = new_key(two, monthly_quota_dollars=100 * COST)
     model = upstream.on(hello)
-    assert bursts(two, model, secret, 167, 167, 166) == {"200": 100, "402": 400}
+    assert bursts(two, model, secret, 167, 167, 166, stream=stream) == {"200": 100, "402": 400}
     assert len(upstream.calls(model)) == 100
     assert settled(two, id)["current_spend"] == 100 * COST
     assert two.output.count('"event":"serving"') == 2
