@@ -78,8 +78,8 @@ class Charge:
 
 
 class Ledger(Protocol):
-    async def hold(self, intent: Intent, *, whole: bool = False) -> Hold:
-        """Durable when it returns; whoever is cancelled meanwhile holds nothing. `whole`: grant all of `output_tokens` or raise.
+    async def hold(self, intent: Intent) -> Hold:
+        """Durable when it returns; whoever is cancelled meanwhile holds nothing.
 
         Raises BudgetExceeded when not even the prompt and `least_tokens` fit into what is left, Unpriced when a budget applies and the
         price is not known, Unavailable when nothing can be written down.

@@ -45,9 +45,9 @@ class MemoryLedger:
     def left_tokens(self) -> int | None:
         return None if self.limit_tokens is None else self.limit_tokens - self.spent_tokens - self.held_tokens
 
-    async def hold(self, intent: Intent, *, whole: bool = False) -> Hold:
+    async def hold(self, intent: Intent) -> Hold:
         granted = self._granted(intent)
-        if granted < (intent.output_tokens if whole else intent.least_tokens):
+        if granted < intent.least_tokens:
             raise BudgetExceeded
         self._made += 1
         tokens = intent.choices * granted

@@ -33,7 +33,6 @@ class _Request:
 
     id: str
     intent: Intent
-    whole: bool
     row: Mapping[str, Any]
 
 
@@ -46,10 +45,10 @@ class Books:
         self._counters = Counters(database.windows)
         self._rates: Callable[[Rates], str] = lru_cache(1024)(Rates.json)
 
-    async def hold(self, intent: Intent, *, whole: bool = False) -> Hold:
+    async def hold(self, intent: Intent) -> Hold:
         """See Ledger. Whoever is cancelled meanwhile holds nothing."""
         self._database.check()
-        request = _Request(token_hex(12), intent, whole, columns(intent))
+        request = _Request(token_hex(12), intent, columns(intent))
         future = self._database.writer.put(self.write, request)
         try:
             hold: Hold = await future
@@ -114,7 +113,7 @@ def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hol
     if budgets and intent.rates is None:
         return Unpriced(f"the price of {intent.model} at {intent.provider} is not known, and a budget applies")
     output = _granted(intent, budgets)
-    if output < (intent.output_tokens if request.whole else min(intent.least_tokens, intent.output_tokens)):
+    if output < min(intent.least_tokens, intent.output_tokens):
         return BudgetExceeded()
     tokens = intent.prompt_tokens + intent.choices * output
     nanos = min(intent.rates.worst(intent.prompt_tokens, intent.choices * output), MOST_NANOS) if intent.rates else 0

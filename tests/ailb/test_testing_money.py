@@ -10,8 +10,8 @@ from ailb.testing_money import NANO_RATES, FixedPrices, MemoryLedger, WordCounte
 from ailb.usage import Usage
 
 
-def intent(prompt: int = 10, output: int = 20, *, rates: Rates | None = NANO_RATES, choices: int = 1) -> Intent:
-    return Intent("req", 1, "ann", None, "fake", "m", "m", rates, prompt, output, choices=choices)
+def intent(prompt: int = 10, output: int = 20, *, rates: Rates | None = NANO_RATES, choices: int = 1, least: int = 1) -> Intent:
+    return Intent("req", 1, "ann", None, "fake", "m", "m", rates, prompt, output, least_tokens=least, choices=choices)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ async def test_it_grants_what_is_left(ledger: MemoryLedger, choices: int, grante
 )
 async def test_it_refuses_as_the_real_one_does(ledger: MemoryLedger, rates: Rates | None, whole: bool, error: type[Exception]) -> None:
     with pytest.raises(error):
-        await ledger.hold(intent(rates=rates), whole=whole)
+        await ledger.hold(intent(rates=rates, least=20 if whole else 1))
     assert {} == ledger.holds
 
 

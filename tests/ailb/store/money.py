@@ -23,6 +23,11 @@ def intent(user: str = "ann", prompt: int = 10, output: int = 90, **more: Any) -
     return Intent("req_1", 1, user, prompt_tokens=prompt, output_tokens=output, **given)
 
 
+def all_of_it(user: str = "ann", prompt: int = 10, output: int = 90, **more: Any) -> Intent:
+    """An intent that takes no shorter answer."""
+    return intent(user, prompt, output, least_tokens=output, **more)
+
+
 def charge(nanos: int, status: Status = "complete") -> Charge:
     return Charge(status, Usage(nanos, 0), nanos)
 

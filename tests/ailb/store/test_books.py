@@ -14,7 +14,7 @@ from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, HOLDS, SPEND
 from ailb.store.windows import DAY, PERIODS, Windows
 from tests.ailb.store.clocks import START, SetClock
-from tests.ailb.store.money import Bank, charge, intent
+from tests.ailb.store.money import Bank, all_of_it, charge, intent
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_what_is_left_decides_how_much_is_granted(
 async def test_all_or_nothing_takes_nothing(bank: Bank) -> None:
     await bank.budgets.set("user", "ann", period="daily", limit_nanos=99)
     with pytest.raises(BudgetExceeded):
-        await bank.books.hold(intent(), whole=True)
+        await bank.books.hold(all_of_it())
     assert [(0, 0)] == await spent(bank, "user", "ann")
 
 
@@ -131,7 +131,7 @@ async def test_every_scope_pays(bank: Bank, scope: str, scope_id: str) -> None:
 
 async def test_of_many_at_once_as_many_get_in_as_can_be_paid(bank: Bank) -> None:
     await bank.budgets.set("user", "new", period="daily", limit_nanos=100)
-    results = await asyncio.gather(*(bank.books.hold(intent("new"), whole=True) for _ in range(8)), return_exceptions=True)
+    results = await asyncio.gather(*(bank.books.hold(all_of_it("new")) for _ in range(8)), return_exceptions=True)
     assert 1 == sum(isinstance(result, Hold) for result in results)
     assert 7 == sum(isinstance(result, BudgetExceeded) for result in results)
 
@@ -140,7 +140,7 @@ async def test_a_budget_over_many_is_never_passed_and_its_refusal_leaves_nothing
     await bank.budgets.set("global", "", period="daily", limit_nanos=1050)
     for user in range(20):
         await bank.budgets.set("user", f"u{user}", period="daily", limit_nanos=10_000)
-    asking = [bank.books.hold(intent(f"u{number % 20}"), whole=True) for number in range(200)]
+    asking = [bank.books.hold(all_of_it(f"u{number % 20}")) for number in range(200)]
     holds = [result for result in await asyncio.gather(*asking, return_exceptions=True) if isinstance(result, Hold)]
     assert len(holds) == 10
     users = [state for state in await bank.budgets.all() if state.scope == "user"]
@@ -154,11 +154,11 @@ async def test_several_gateways_share_one_limit(url: Secret, clock: SetClock) ->
         await other.prepare()
         banks = [Bank(one, "p1"), Bank(other, "p2")]
         await banks[0].budgets.set("user", "ann", period="daily", limit_nanos=1000)
-        asking = [banks[number % 2].books.hold(intent(), whole=True) for number in range(40)]
+        asking = [banks[number % 2].books.hold(all_of_it()) for number in range(40)]
         results = await asyncio.gather(*asking, return_exceptions=True)
         assert 10 == sum(isinstance(result, Hold) for result in results)
         await banks[1].budgets.set("user", "ann", period="daily", limit_nanos=1100)
-        await banks[0].books.hold(intent(), whole=True)
+        await banks[0].books.hold(all_of_it())
         await banks[0].check()
 
 
@@ -168,7 +168,7 @@ async def test_a_new_budget_sees_what_was_spent_and_what_is_under_way(bank: Bank
     await bank.books.settle(before, charge(40))
     await bank.budgets.set("user", "ann", period="monthly", limit_nanos=250)
     assert [(40, 100)] == await spent(bank, "user", "ann")
-    await bank.books.hold(intent(), whole=True)
+    await bank.books.hold(all_of_it())
     with pytest.raises(BudgetExceeded):
         await bank.books.hold(intent())
     await bank.check()
@@ -291,4 +291,6 @@ async def test_names_that_a_database_cannot_keep_are_kept_as_far_as_it_can(bank:
 
 async def test_an_absurd_price_does_not_overflow(bank: Bank) -> None:
     hold = await bank.books.hold(intent(output=1 << 40, rates=Rates(input=PER, output=PER * 10**9)))
+    assert 0 < hold.nanos < 1 << 63
     await bank.books.settle(hold, charge(10))
+    assert [10] == [row["nanos"] for row in await bank.rows(ENTRIES)]

@@ -20,7 +20,7 @@ from ailb.store.sweeper import LEASE_SECONDS, Sweeper
 from ailb.store.windows import PERIODS, Period
 from ailb.usage import Usage
 from tests.ailb.store.clocks import SetClock
-from tests.ailb.store.money import Bank, charge, intent
+from tests.ailb.store.money import Bank, all_of_it, charge, intent
 
 USERS = st.sampled_from(["ann", "bob"])
 MODELS = st.sampled_from(["m", "alias", "n"])
@@ -81,8 +81,9 @@ class Machine(RuleBasedStateMachine):
         """Several at once."""
 
         async def ask() -> list[Any]:
-            intents = [intent(user, prompt, output, asked=model, rates=self.rates, choices=1 + len(users) % 2) for user in users]
-            asking = (self.bank.books.hold(each, whole=whole) for each in intents)
+            made = all_of_it if whole else intent
+            intents = [made(user, prompt, output, asked=model, rates=self.rates, choices=1 + len(users) % 2) for user in users]
+            asking = (self.bank.books.hold(each) for each in intents)
             return await asyncio.gather(*asking, return_exceptions=True)
 
         for answer in self.runner.run(ask()):
