@@ -4,20 +4,18 @@ Both answer the same requests in turns. The one with money is asked with a virtu
 every request is looked up, counted, held in the database before it leaves, and settled there after it.
 """
 
-import json
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
-from http.client import HTTPConnection
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.children import BenchmarkError
 from benchmarks.contenders import AILB, ENGINES, MONEY, Engine
+from benchmarks.keys import keyed
 from benchmarks.load import WORKLOADS, Load, Workload, measure
 from benchmarks.rounds import ground
-from benchmarks.server import Ground, Server, serving
+from benchmarks.server import Ground, serving
 from benchmarks.stats import Spread, spread
 from benchmarks.terminal import progress, warn_if_busy
 from benchmarks.upstream import Upstream
@@ -25,7 +23,6 @@ from benchmarks.upstream import Upstream
 ROUNDS = 3
 SECONDS = 3.0
 CHATS = tuple(workload for workload in WORKLOADS if workload.model == "chat")
-LIMITS = {"monthly_quota_dollars": 1_000_000, "rate_limit_rpm": 1_000_000_000, "rate_limit_tpm": 1_000_000_000}
 
 
 def main() -> int:
@@ -50,23 +47,8 @@ def _pair(engine: Engine, workload: Workload, place: Ground, provider: Upstream)
     """Without money, and with it."""
     with ExitStack() as stack:
         plain = stack.enter_context(serving(AILB, engine, place))
-        paid = stack.enter_context(serving(MONEY, engine, place))
-        paid = replace(paid, key=_key(paid))
+        paid = keyed(stack.enter_context(serving(MONEY, engine, place)))
         return measure(plain, workload, provider, SECONDS, place), measure(paid, workload, provider, SECONDS, place)
-
-
-def _key(server: Server) -> str:
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
-    try:
-        headers = {"content-type": "application/json"}
-        connection.request("POST", "/api/keys", json.dumps({"name": "bench", **LIMITS}), headers)
-        response = connection.getresponse()
-        answer = response.read()
-    finally:
-        connection.close()
-    if response.status != 201:
-        raise BenchmarkError(f"no key: {response.status} {answer[:300]!r}")
-    return str(json.loads(answer)["key"])
 
 
 def _table(found: dict[tuple[Engine, Workload], list[tuple[Load, Load]]]) -> Table:
