@@ -1,12 +1,11 @@
 """Between HTTP and the onion: opens an exchange, relays its reply, and settles it, however it ends.
 
-Three facts decide this code. After the client left, an unshielded await in a generator's `finally` is cancelled: so settling is done
-here, not there. If cancellation lands inside `send()`, nobody closes the generators: so the edge closes the upstream. The server's
-`send()` never fails after a hang-up, only `receive()` tells: so a watcher waits on it beside the work, for whole answers too.
+Two facts decide this code. If cancellation lands inside `send()`, nobody closes the generators: so the edge closes the upstream. The
+server's `send()` never fails after a hang-up, only `receive()` tells: so a watcher waits on it beside the work, for whole answers too.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
@@ -16,15 +15,15 @@ from ailb.deadline import Deadline
 from ailb.dialect import Event, Speech
 from ailb.drain import Draining
 from ailb.errors import InternalError, Refusal, Unavailable
-from ailb.exchange import Exchange, Outcome, Reply, Settler, Status
+from ailb.exchange import Exchange, Reply, Status
 from ailb.gateway import Gateway
 from ailb.intake import ClientLeft, read_body
 from ailb.loader import Snapshot
 from ailb.outlet import SLICE, UNBUFFERED, Outlet, collected, refuse
+from ailb.settling import Settling
 from ailb.strict import parse
 
 LOG = structlog.get_logger("ailb.edge")
-SETTLE_SECONDS: Final = 10.0
 WATCH_AFTER_SECONDS: Final = 0.05
 """When the watcher for the hang-up starts. It is a task, which an answer that is there before does not need to pay for."""
 
@@ -90,7 +89,7 @@ class _Service:
         self._encoder = speech.encoder(exchange.prompt) if exchange.prompt.stream else None
         self._task = exchange.task
         self._reply: Reply | None = None
-        self._outcome = Outcome("complete", 200, 0.0)
+        self._settling = Settling(exchange, gateway)
         self._cut: Refusal | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._draining: Draining | None = None
@@ -117,8 +116,8 @@ class _Service:
             if self._watcher is not None:
                 self._watcher.cancel()
             self._outlet.stop()
-            if self._reply is not None and self._reply.drain is not None and self._outcome.status == "disconnected":
-                self._draining = Draining(self._reply, self._reply.drain, self._see)
+            if self._reply is not None and self._reply.drain is not None and self._settling.outcome.status == "disconnected":
+                self._draining = Draining(self._reply, self._reply.drain, self._settling.see)
                 await asyncio.shield(self._gateway.background(self._drain(self._draining)))
             else:
                 await self._finish()
@@ -152,7 +151,7 @@ class _Service:
     async def _whole(self, reply: Reply, write_seconds: float) -> None:
         body = b""
         async for batch in reply:
-            self._see(batch)
+            self._settling.see(batch)
             for event in batch:
                 body = self._speech.whole(self._exchange.prompt, event)
             if body:
@@ -177,18 +176,8 @@ class _Service:
         """A batch as the client gets it. A function of its own, so that a stream that waits for its next batch does not hold the last."""
         if batch is None:
             return None
-        self._see(batch)
+        self._settling.see(batch)
         return encode(batch[0]) if len(batch) == 1 else b"".join([encode(event) for event in batch])
-
-    def _see(self, batch: list[Event]) -> None:
-        outcome = self._outcome
-        for event in batch:
-            if event.usage is not None:
-                outcome.usage = event.usage
-        if outcome.first_event is None and batch:
-            outcome.first_event = self._exchange.elapsed
-        if self._exchange.keep_events:
-            outcome.events += batch
 
     def _begin_watch(self, receive: Receive) -> None:
         self._watcher = asyncio.create_task(self._watch(receive))
@@ -220,7 +209,7 @@ class _Service:
 
     async def _refuse(self, refusal: Refusal) -> None:
         self._over = True
-        self._outcome.refusal = refusal
+        self._settling.outcome.refusal = refusal
         if self._outlet.started:
             self._end("broken")
             if self._encoder is not None:
@@ -233,8 +222,7 @@ class _Service:
 
     def _end(self, status: Status, http_status: int = 200) -> None:
         self._over = True
-        self._outcome.status = status
-        self._outcome.http_status = http_status
+        self._settling.end(status, http_status)
 
     def _headers(self, upstream: Mapping[str, str]) -> dict[str, str]:
         exchange = self._exchange
@@ -265,36 +253,4 @@ class _Service:
         if self._reply is not None:
             self._reply.close()
         self._gateway.serving.discard(self)
-        await self._settle()
-
-    async def _settle(self) -> None:
-        """The settlers, last registered first. From the first one that waits on, in a task that cancellation does not reach."""
-        self._outcome.seconds = self._exchange.elapsed
-        left = self._exchange.settlers
-        while left:
-            waiting = self._call(left.pop())
-            if waiting is not None:
-                await asyncio.shield(self._gateway.background(self._settle_on(waiting, left)))
-                return
-
-    async def _settle_on(self, waiting: Awaitable[None] | None, left: list[Settler]) -> None:
-        while waiting is not None or left:
-            if waiting is None:
-                waiting = self._call(left.pop())
-                continue
-            try:
-                async with asyncio.timeout(SETTLE_SECONDS):
-                    await waiting
-            # One settler's bug must not keep the others from giving back what they took; nor may something that it waited for and
-            # that was cancelled. Nobody cancels this task before the loop ends.
-            except (Exception, asyncio.CancelledError):
-                LOG.exception("settler failed", id=self._exchange.id)
-            waiting = None
-
-    def _call(self, settler: Settler) -> Awaitable[None] | None:
-        try:
-            return settler(self._outcome)
-        # As above.
-        except Exception:
-            LOG.exception("settler failed", id=self._exchange.id)
-            return None
+        await self._settling.run()
