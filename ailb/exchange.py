@@ -31,10 +31,13 @@ class Caller:
 class Attempt:
     """One request to one target. Times are seconds since the exchange began. `number` counts from 1.
 
-    `failure` is set when no answer came of it. `cost` is in nano-dollars; None while nobody counts.
+    `prompt` is what the target is asked: the exchange's, unless a hook put a changed copy in its place. Several attempts may be under way
+    at once. `failure` is set when no answer came of it; `abandoned` when nobody waited for one any more. `cost` is in nano-dollars; None
+    while nobody counts.
     """
 
     target: Target
+    prompt: Prompt
     started: float
     number: int = 1
     status: int | None = None
@@ -42,7 +45,14 @@ class Attempt:
     error: str | None = None
     upstream_id: str | None = None
     failure: Refusal | None = None
+    abandoned: bool = False
+    ended: float | None = None
     cost: int | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it came to nothing; false while it is under way, and when it was answered."""
+        return self.abandoned or self.failure is not None
 
     def summary(self) -> dict[str, Any]:
         return {"provider": self.target.provider, "model": self.target.model, "error": self.error}
@@ -78,11 +88,13 @@ class Exchange:
     """One request, open for exactly as long as its HTTP response.
 
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
-    `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it, and is what a deadline cancels.
+    `target` is who is asked, `answered` the attempt whose answer it is, `numbered` the last attempt's number.
+    `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it.
     `via` is the outgoing header that lets a gateway see its own requests come back (RFC 9110, 7.6.3).
     """
 
     __slots__ = (
+        "answered",
         "attempt_hooks",
         "attempts",
         "caller",
@@ -91,6 +103,7 @@ class Exchange:
         "id",
         "keep_events",
         "notes",
+        "numbered",
         "path",
         "peer",
         "prompt",
@@ -116,8 +129,10 @@ class Exchange:
         self.attempts: list[Attempt] = []
         self.reply_headers: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
+        self.numbered = 0
         self.keep_events = False
         self.target: Target | None = None
+        self.answered: Attempt | None = None
         self.settlers: list[Settler] = []
         self.attempt_hooks: list[AttemptHook] = []
 
@@ -130,7 +145,9 @@ class Exchange:
         self.settlers.append(settler)
 
     def on_attempt(self, hook: AttemptHook) -> None:
-        """`hook(attempt)` is called before each attempt, when the target and the final prompt are known. It may raise a Refusal."""
+        """`hook(attempt)` is called before each attempt, when the target and the final prompt are known. It may raise a Refusal, and put
+        a changed copy in the place of `attempt.prompt`.
+        """
         self.attempt_hooks.append(hook)
 
 

@@ -5,7 +5,6 @@ from functools import partial
 from inspect import isawaitable
 from typing import Protocol
 
-from ailb.dialect import Target
 from ailb.errors import Refusal, UpstreamFailure
 from ailb.exchange import Attempt, Exchange, Reply
 
@@ -21,7 +20,7 @@ class Layer(Protocol):
 class Provider(Protocol):
     """Whoever answers. It has the first event before it returns; until then it raises an UpstreamFailure."""
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply: ...
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply: ...
 
 
 def stack(layers: Sequence[Layer], innermost: Next) -> Next:
@@ -42,21 +41,28 @@ class Innermost:
         target = exchange.target
         if target is None:
             raise LookupError("no layer has picked a target: the onion needs a routing layer")
-        attempt = Attempt(target, exchange.elapsed, len(exchange.attempts) + 1)
-        for hook in exchange.attempt_hooks:
-            waiting = hook(attempt)
-            if isawaitable(waiting):
-                await waiting
-        exchange.attempts.append(attempt)
+        exchange.numbered += 1
+        attempt = Attempt(target, exchange.prompt, exchange.elapsed, exchange.numbered)
         try:
-            reply = await self._providers[target.provider](exchange, target)
+            for hook in exchange.attempt_hooks:
+                waiting = hook(attempt)
+                if isawaitable(waiting):
+                    await waiting
+            exchange.attempts.append(attempt)
+            reply = await self._providers[target.provider](exchange, attempt)
         except Refusal as failure:
             attempt.failure = failure
+            attempt.ended = exchange.elapsed
             if isinstance(failure, UpstreamFailure):
                 attempt.status = failure.status
                 attempt.error = failure.message
             raise
+        except BaseException:  # cancellation, or a bug: whatever it was, nobody waits for this answer any more
+            attempt.abandoned = True
+            attempt.ended = exchange.elapsed
+            raise
         exchange.on_settle(lambda outcome: reply.close())  # a layer further out may fail before the edge has it
+        exchange.answered = attempt
         attempt.first_event = exchange.elapsed
         attempt.status = reply.status
         return reply

@@ -29,6 +29,9 @@ class Budget:
         tab = Tab(self._till, exchange)
         exchange.on_settle(tab.settle)
         exchange.on_attempt(tab.open)
-        reply = await call_next(exchange)
+        try:
+            reply = await call_next(exchange)
+        finally:
+            tab.tell()
         reply.each(tab.see)
         return reply

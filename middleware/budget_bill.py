@@ -14,12 +14,13 @@ from middleware.budget_seen import Seen
 
 @dataclass(slots=True)
 class Open:
-    """An attempt whose hold is not settled yet, and the `prompt` that it was made with."""
+    """An attempt whose hold is not settled yet, the `prompt` that it was made for, and whether the hold caps its answer."""
 
     attempt: Attempt
     hold: Hold
     prompt: Prompt
     seen: Seen = field(default_factory=Seen)
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""The money of one exchange: at most one hold at a time, and a charge for each."""
+"""The money of one exchange: a hold for each attempt, and a charge for each hold."""
 
 import asyncio
+from collections.abc import Awaitable
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
@@ -35,40 +36,50 @@ class Till:
 
 
 class Tab:
-    """`open` is called before each attempt, `see` for each event, `settle` once at the end, whatever happened."""
+    """`open` is called before each attempt, `tell` when one has answered or all have failed, `see` for each event, `settle` once at the
+    end, whatever happened.
+    """
 
-    __slots__ = ("_attempts", "_exchange", "_open", "_own", "_till")
+    __slots__ = ("_exchange", "_open", "_till", "_told")
 
     def __init__(self, till: Till, exchange: Exchange) -> None:
         self._till = till
         self._exchange = exchange
-        self._own: Prompt | None = None
-        self._open: Open | None = None
-        self._attempts = 0
+        self._open: list[Open] = []
+        self._told: Open | None = None
 
     async def open(self, attempt: Attempt) -> None:
-        """Raises BudgetExceeded, Unpriced or Unavailable; then nothing is held."""
-        await self._close("failed", self._exchange.elapsed)
-        exchange = self._exchange
-        self._uncap()
+        """Raises BudgetExceeded, Unpriced or Unavailable; then nothing is held. Attempts that came to nothing are charged first."""
+        for open in [open for open in self._open if open.attempt.over]:
+            await self._close(open, "failed", open.attempt.ended or self._exchange.elapsed)
         intent, longest = self._intent(attempt)
-        hold = await self._hold(intent)
-        self._attempts = intent.attempt
-        self._open = Open(attempt, hold, exchange.prompt)
+        hold = await self._hold(intent, attempt.prompt)
+        capped = _limits(hold) and (longest is None or hold.output_tokens < longest)
+        self._open.append(Open(attempt, hold, attempt.prompt, capped=capped))
         attempt.cost = 0
         self._till.shares.learn(hold)
-        tell_standings(exchange, hold)
-        if _limits(hold) and (longest is None or hold.output_tokens < longest):
-            self._cap(hold.output_tokens)
+        if capped:
+            attempt.prompt = _capped(attempt.prompt, hold.output_tokens)
 
-    async def _hold(self, intent: Intent) -> Hold:
+    def tell(self) -> None:
+        """The headers about the attempt that answered, or about the last one."""
+        if not self._open:
+            return
+        exchange = self._exchange
+        told = self._told = next((open for open in self._open if open.attempt is exchange.answered), self._open[-1])
+        tell_standings(exchange, told.hold)
+        if told.capped:
+            exchange.reply_headers[CLAMPED_HEADER] = str(told.hold.output_tokens)
+            exchange.notes["clamped"] = told.hold.output_tokens
+
+    async def _hold(self, intent: Intent, prompt: Prompt) -> Hold:
         """The bound of a prompt is several times what it takes. Before that refuses anybody, the prompt is counted."""
         try:
             return await self._till.ledger.hold(intent)
         except BudgetExceeded:
             try:
                 async with asyncio.timeout(COUNT_SECONDS):
-                    given = await self._till.counter.count_prompt(self._exchange.prompt, intent.model)
+                    given = await self._till.counter.count_prompt(prompt, intent.model)
             except TimeoutError:
                 given = intent.prompt_tokens
             if given >= intent.prompt_tokens:
@@ -77,7 +88,7 @@ class Tab:
 
     def see(self, event: Event) -> Event:
         """Tells the cost with the event that has the usage. Counts what is there to be counted."""
-        open, exchange = self._open, self._exchange
+        open, exchange = self._told, self._exchange
         if open is None:
             return event
         open.seen.take(event)
@@ -93,19 +104,20 @@ class Tab:
         return with_cost(event, nanos) if exchange.prompt.dialect == "chat" and exchange.prompt.wants_usage else event
 
     async def settle(self, outcome: Outcome) -> None:
-        open = self._open
-        if open is None:
-            return
-        failed = open.attempt.failure is not None
-        await self._close("failed" if failed else outcome.status, outcome.seconds, outcome, wait=True)
+        waiting = []
+        for open in list(self._open):
+            attempt = open.attempt
+            over = attempt.failure is not None or (attempt.abandoned and outcome.status == "complete")
+            status: Status = "failed" if over else outcome.status
+            ended = attempt.ended if over and attempt.ended is not None else outcome.seconds
+            waiting.append(await self._close(open, status, ended, outcome))
+        for written in waiting:
+            await written
 
-    async def _close(self, status: Status, now: float, outcome: Outcome | None = None, *, wait: bool = False) -> None:
-        """Charges the open attempt, if there is one. Until then it stays open, should this be cancelled."""
-        open = self._open
-        if open is None:
-            return
+    async def _close(self, open: Open, status: Status, now: float, outcome: Outcome | None = None) -> Awaitable[None]:
+        """Charges an open attempt. Until then it stays open, should this be cancelled."""
         attempt, exchange = open.attempt, self._exchange
-        asked = bool(exchange.attempts) and exchange.attempts[-1] is attempt
+        asked = any(made is attempt for made in exchange.attempts)
         came_to = await self._bill(open, asked=asked)
         charge = Charge(
             status,
@@ -117,15 +129,14 @@ class Tab:
             latency_ms=_ms(now - attempt.started),
             first_event_ms=None if attempt.first_event is None else _ms(attempt.first_event - attempt.started),
         )
-        self._open = None
+        self._open.remove(open)
         written = self._till.ledger.settle(open.hold, charge)
         if open.hold.intent.rates is not None:
             attempt.cost = came_to.nanos
             exchange.cost = (exchange.cost or 0) + came_to.nanos
         if came_to.estimated:
             exchange.notes["cost_estimated"] = True
-        if wait:
-            await written
+        return written
 
     async def _bill(self, open: Open, *, asked: bool) -> Bill:
         """The first count loads a vocabulary, which a busy machine may not do in time."""
@@ -142,12 +153,12 @@ class Tab:
     def _intent(self, attempt: Attempt) -> tuple[Intent, int | None]:
         """And the longest answer that is possible without any cap of ours; None where nobody knows."""
         exchange, prices, target = self._exchange, self._till.prices, attempt.target
-        prompt, caller = exchange.prompt, exchange.caller
+        prompt, caller = attempt.prompt, exchange.caller
         given, tier = bound(prompt, target.model), prompt.body.get("service_tier")
         context, known = prices.context(target), prices.most_output(target)
         intent = Intent(
             exchange.id,
-            max(attempt.number, self._attempts + 1),
+            attempt.number,
             caller.user,
             caller.key_id,
             target.provider,
@@ -165,21 +176,13 @@ class Tab:
         longest = cap if known is None else min(cap, known)
         return replace(intent, output_tokens=longest, least_tokens=min(1, longest)), longest
 
-    def _cap(self, tokens: int) -> None:
-        """In a copy of the prompt: another target may take the longer answer."""
-        own = self._exchange.prompt
-        capped = copy(own)
-        capped.body = dict(own.body)
-        capped.cap_output(tokens)
-        self._own, self._exchange.prompt = own, capped
-        self._exchange.reply_headers[CLAMPED_HEADER] = str(tokens)
-        self._exchange.notes["clamped"] = tokens
 
-    def _uncap(self) -> None:
-        if self._own is not None:
-            self._exchange.prompt, self._own = self._own, None
-        self._exchange.reply_headers.pop(CLAMPED_HEADER, None)
-        self._exchange.notes.pop("clamped", None)
+def _capped(prompt: Prompt, tokens: int) -> Prompt:
+    """A copy: another target may take the longer answer."""
+    capped = copy(prompt)
+    capped.body = dict(prompt.body)
+    capped.cap_output(tokens)
+    return capped
 
 
 def _limits(hold: Hold) -> bool:

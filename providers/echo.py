@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from ailb.chat import Chunks, completion
-from ailb.dialect import Event, Target
+from ailb.dialect import Event
 from ailb.errors import BadRequest, UpstreamBroken, UpstreamRefusal
-from ailb.exchange import Exchange, Reply, batches_of
+from ailb.exchange import Attempt, Exchange, Reply, batches_of
 from ailb.prompt import Prompt
 from ailb.usage import Usage
 
@@ -29,8 +29,8 @@ class Echo:
     def __init__(self, *, note: str = "") -> None:
         self._note = note
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
-        prompt = exchange.prompt
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
+        prompt, target = attempt.prompt, attempt.target
         if (prompt.chat().get("n") or 1) > 1:
             raise BadRequest("n must be 1: echo gives one answer", param="n")
         order = _ORDER.search(target.model)

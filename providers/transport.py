@@ -15,10 +15,11 @@ from yarl import URL
 
 from ailb import __version__
 from ailb.deadline import Deadline
-from ailb.dialect import Dialect, Outgoing, Target
+from ailb.dialect import Dialect, Outgoing
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
-from ailb.exchange import Exchange, Reply, batches_of
+from ailb.exchange import Attempt, Exchange, Reply, batches_of
 from ailb.headers import passed_on
+from ailb.prompt import Prompt
 from ailb.provider import Settings
 from providers.transport_client import Answer, Client, Stale
 from providers.transport_stream import LOST, Stream, reason
@@ -50,16 +51,16 @@ class HttpProvider:
             await self._client.close()
             self._client = None
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
         """Raises UpstreamSilent (no answer), UpstreamRefusal (an error status), UpstreamBroken (not an answer)."""
-        stream = exchange.prompt.stream
-        outgoing = self.dialect.request(exchange.prompt, target)
-        limit = self.settings.timeouts.first_token if stream else self.settings.timeouts.total
+        prompt = attempt.prompt
+        outgoing = self.dialect.request(prompt, attempt.target)
+        limit = self.settings.timeouts.first_token if prompt.stream else self.settings.timeouts.total
         try:
-            with Deadline(limit, exchange.task):
+            with Deadline(limit):
                 response = await self._post(exchange, outgoing)
                 try:
-                    return await (self._streamed(exchange, response) if stream else self._whole(exchange, response))
+                    return await (self._streamed(prompt, response) if prompt.stream else self._whole(prompt, response))
                 except BaseException:  # whatever it was, cancellation too: nobody else knows this connection
                     response.close()
                     raise
@@ -113,19 +114,19 @@ class HttpProvider:
         except FAILED as lost:
             raise _silent(lost) from lost
 
-    async def _whole(self, exchange: Exchange, response: Answer) -> Reply:
+    async def _whole(self, prompt: Prompt, response: Answer) -> Reply:
         body = await _read(response, self.settings.max_answer_bytes if response.status < 300 else MOST_ERROR_BYTES)
         self._check(response, body)
         try:
-            event = self.dialect.whole(exchange.prompt, body)
+            event = self.dialect.whole(prompt, body)
         except UpstreamRefusal as refusal:  # an error that came with status 200
             raise refusal.hide(self.settings.api_key) from None
         return Reply(batches_of([event]), headers=passed_on(response.headers))
 
-    async def _streamed(self, exchange: Exchange, response: Answer) -> Reply:
+    async def _streamed(self, prompt: Prompt, response: Answer) -> Reply:
         if response.status >= 300:
             self._check(response, await _read(response, MOST_ERROR_BYTES))
-        stream = Stream(response, self.dialect.decoder(exchange.prompt), self.settings)
+        stream = Stream(response, self.dialect.decoder(prompt), self.settings)
         await stream.begin()
         return Reply(stream, headers=passed_on(response.headers), close=stream.close, drain=self.settings.drain)
 

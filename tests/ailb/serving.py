@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message
 
 from ailb.config import Config
 from ailb.dialect import Event, Target
-from ailb.exchange import Exchange, Outcome, Reply
+from ailb.exchange import Attempt, Exchange, Outcome, Reply
 from ailb.gateway import Gateway, Kept
 from ailb.loader import Snapshot
 from ailb.models import Models
@@ -64,7 +64,7 @@ class Upstream:
         self.replied = 0
         self.outcomes: list[Outcome] = []
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
         exchange.on_settle(self.outcomes.append)
         steps = list(self.steps)
         if None in steps:

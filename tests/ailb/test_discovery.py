@@ -6,10 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from ailb.config import Config
-from ailb.dialect import Target
 from ailb.discovery import discover
 from ailb.errors import UpstreamSilent
-from ailb.exchange import Exchange, Reply
+from ailb.exchange import Attempt, Exchange, Reply
 from ailb.loader import Snapshot
 from ailb.models import Models
 from ailb.stack import Provider, stack
@@ -27,7 +26,7 @@ def _quiet() -> Iterator[None]:
 class Mute:
     """A provider that has no list."""
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
         return await answers("x")(exchange)
 
 

@@ -7,10 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from ailb.clients.chat import Chat
-from ailb.dialect import Event, Target
+from ailb.dialect import Event
 from ailb.edge import Edge
 from ailb.errors import Unavailable, UpstreamBroken
-from ailb.exchange import Drain, Exchange, Reply
+from ailb.exchange import Attempt, Drain, Exchange, Reply
 from ailb.stack import Next
 from ailb.usage import Usage
 from tests.ailb.serving import SOON, Client, Upstream, said, snapshot, started
@@ -27,8 +27,8 @@ class Drained(Upstream):
         self.drain = drain
         self.settled = asyncio.Event()
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
-        reply = await super().__call__(exchange, target)
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
+        reply = await super().__call__(exchange, attempt)
         exchange.on_settle(lambda outcome: self.settled.set())
         reply.drain = self.drain
         return reply

@@ -72,7 +72,7 @@ def test_an_outcomes_text_is_what_its_events_said() -> None:
 
 
 def test_an_attempt_in_short() -> None:
-    attempt = Attempt(Target("p", "m"), 0.0, status=503, error="refused")
+    attempt = Attempt(Target("p", "m"), ask().prompt, 0.0, status=503, error="refused")
     assert {"provider": "p", "model": "m", "error": "refused"} == attempt.summary()
 
 

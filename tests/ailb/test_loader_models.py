@@ -5,12 +5,12 @@ import pytest
 from ailb import config
 from ailb.dialect import Target
 from ailb.errors import ConfigError, ModelNotFound
-from ailb.exchange import Exchange, Reply, batches_of
+from ailb.exchange import Attempt, Exchange, Reply, batches_of
 from ailb.loader_models import models
 from ailb.loader_providers import Source
 
 
-async def silence(exchange: Exchange, target: Target) -> Reply:
+async def silence(exchange: Exchange, attempt: Attempt) -> Reply:
     return Reply(batches_of([]))
 
 

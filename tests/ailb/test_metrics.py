@@ -4,7 +4,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ailb.dialect import Target
 from ailb.exchange import Attempt, Exchange, Outcome
 from ailb.keys import Key
-from ailb.metrics import BUCKETS_MS, MOST_SERIES, Histogram, Metrics
+from ailb.metrics import BUCKETS_MS, MOST_SERIES, Metrics, histogram, observe
+from ailb.tally import Shared
 from ailb.testing import ask
 from ailb.usage import Usage
 
@@ -15,7 +16,7 @@ def served(target: Target | None = OPENAI, *statuses: int) -> Exchange:
     exchange = ask(headers={"authorization": "Bearer sk-canary-canary"}, user="canary")
     exchange.caller.user, exchange.caller.key = "canary", Key("key-canary", "canary")
     exchange.target = target
-    exchange.attempts = [Attempt(target, 0.0, status=status) for status in statuses if target]
+    exchange.attempts = [Attempt(target, exchange.prompt, 0.0, status=status) for status in statuses if target]
     return exchange
 
 
@@ -83,7 +84,7 @@ def test_a_request_that_found_no_target_has_no_name_of_its_own() -> None:
 
 def test_how_many_are_open_is_told() -> None:
     metrics = Metrics()
-    metrics.opened(3)
+    metrics.open[0] += 3
     assert samples(metrics)["ailb_open_exchanges"] == 3
 
 
@@ -114,10 +115,11 @@ def test_any_model_name_is_escaped(model: str) -> None:
 
 @pytest.mark.parametrize(("value", "bucket"), [(0, 0), (5, 0), (5.1, 1), (300_000, len(BUCKETS_MS) - 1), (300_001, len(BUCKETS_MS))])
 def test_a_bucket_holds_up_to_its_bound(value: float, bucket: int) -> None:
-    histogram = Histogram()
-    histogram.observe(value)
-    assert bucket == histogram.counts.index(1)
-    assert histogram.buckets()[-1] == ("+Inf", 1.0)
+    row = [0] * 20
+    observe(row, 2, value)
+    assert 2 + bucket == row.index(1)
+    buckets, total = histogram(row, 2)
+    assert (("+Inf", 1.0), value) == (buckets[-1], total)
 
 
 def test_what_the_attempts_cost_is_counted_where_it_was_spent() -> None:
@@ -154,3 +156,50 @@ def test_what_failed_counts_against_the_success_rate(outcomes: list[Outcome], ra
     for outcome in outcomes:
         metrics.request(served(), outcome)
     assert rate == samples(metrics)['ailb_request_success_rate{model="gpt-4o",provider="openai"}']
+
+
+def test_a_scrape_of_any_process_is_the_sum_of_all() -> None:
+    shared = Shared(2)
+    one, two = Metrics(shared.tally(0)), Metrics(shared.tally(1))
+    for metrics, outcome in (
+        (one, Outcome("complete", 200, 0.02)),
+        (one, Outcome("refused", 503, 0.2)),
+        (two, Outcome("complete", 200, 0.3)),
+    ):
+        exchange = served(OPENAI, outcome.http_status)
+        exchange.attempts[0].cost = 500_000_000
+        exchange.notes |= {"clamped": 5, "budget_warning": "key"}
+        metrics.request(exchange, outcome)
+    two.request(served(Target("a", "only-two")), Outcome("complete", 200, 0.1, usage=Usage(7, 5)))
+    one.open[0], two.open[0] = 3, 4
+    where = 'model="gpt-4o",provider="openai"'
+    expected = {
+        f'ailb_requests_total{{{where},status="200"}}': 2,
+        f'ailb_requests_total{{{where},status="503"}}': 1,
+        f'ailb_request_latency_ms_bucket{{le="25.0",{where}}}': 1,
+        f"ailb_request_latency_ms_count{{{where}}}": 3,
+        f"ailb_request_latency_ms_sum{{{where}}}": 520,
+        f"ailb_request_success_rate{{{where}}}": pytest.approx(2 / 3),
+        f"ailb_cost_total_usd{{{where}}}": 1.5,
+        'ailb_tokens_processed{kind="input",model="only-two",provider="a"}': 7,
+        'ailb_upstream_attempts_total{provider="openai",status="200"}': 2,
+        "ailb_budget_holds_total": 3,
+        "ailb_budget_clamps_total": 3,
+        'ailb_budget_warnings_total{scope="key"}': 3,
+        "ailb_open_exchanges": 7,
+    }
+    found = samples(one)
+    assert expected == {name: found[name] for name in expected}
+    assert found == samples(two)
+
+
+def test_who_takes_the_place_of_a_dead_process_counts_on_but_has_nothing_open() -> None:
+    shared = Shared(2)
+    dead, alive = Metrics(shared.tally(0)), Metrics(shared.tally(1))
+    dead.request(served(), Outcome("complete", 200, 0.1))
+    dead.open[0] += 5
+    before = samples(alive)
+    after = Metrics(shared.tally(0))
+    assert {**before, "ailb_open_exchanges": 0} == samples(alive)
+    after.request(served(), Outcome("complete", 200, 0.1))
+    assert 2 == samples(alive)['ailb_requests_total{model="gpt-4o",provider="openai",status="200"}']

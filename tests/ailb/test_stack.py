@@ -27,7 +27,7 @@ class Answering:
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
         if self.failures:
             raise self.failures.pop(0)
         return await answers("Hi")(exchange)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ailb.chat import Chunks, completion
 from ailb.dialect import Event, Target
-from ailb.exchange import Exchange, Reply, batches_of
+from ailb.exchange import Attempt, Exchange, Reply, batches_of
 from ailb.models import Models
 from ailb.prompt import Prompt
 from ailb.stack import Innermost, Next
@@ -45,8 +45,8 @@ class Scripted:
         self.held: list[int] = []
         self.ledger: MemoryLedger | None = None
 
-    async def __call__(self, exchange: Exchange, target: Target) -> Reply:
-        self.bodies.append(dict(exchange.prompt.body))
+    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
+        self.bodies.append(dict(attempt.prompt.body))
         if self.ledger is not None:
             self.held.append(len(self.ledger.holds))
         script = self.attempts.pop(0) if len(self.attempts) > 1 else self.attempts[0]

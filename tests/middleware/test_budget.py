@@ -122,7 +122,7 @@ async def test_what_another_layer_refuses_when_it_is_held_never_left(everywhere:
     house = House(a=Scripted(chunks("Hi")), b=Scripted(chunks("Hi")))
     house.between = [Refusing()]
     await house.serve()
-    rows = [("b", "refused", 0, False)] if everywhere else [("b", "complete", COST, False)]
+    rows = [("b", "failed", 0, False)] if everywhere else [("b", "complete", COST, False)]
     assert [("a", "failed", 0, False), *rows] == house.rows
     assert [1, 2] == [hold.intent.attempt for hold, _ in house.ledger.charges]
     assert {} == house.ledger.holds

@@ -19,7 +19,8 @@ HOLD = Hold("h", INTENT, 180, 180, 40)
 
 
 def opened(hold: Hold = HOLD, *, stream: bool = True, failure: Refusal | None = None) -> Open:
-    return Open(Attempt(TARGET, 0.0, failure=failure), hold, ask("one two three", stream=stream).prompt)
+    prompt = ask("one two three", stream=stream).prompt
+    return Open(Attempt(TARGET, prompt, 0.0, failure=failure), hold, prompt)
 
 
 def test_a_hold_that_is_kept_is_its_worst_case() -> None:

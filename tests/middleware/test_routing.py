@@ -45,7 +45,7 @@ class Upstreams:
         self.asked.append(target.provider)
         script = self.does[target.provider]
         what = script.pop(0) if len(script) > 1 else script[0]
-        attempt = Attempt(target, 0.0)
+        attempt = Attempt(target, exchange.prompt, 0.0)
         exchange.attempts.append(attempt)
         if what is not None:
             attempt.error = str(what)

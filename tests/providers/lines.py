@@ -7,7 +7,7 @@ from typing import Any
 
 from ailb.dialect import Event, Outgoing, Target
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal
-from ailb.exchange import Exchange, Reply
+from ailb.exchange import Attempt, Exchange, Reply
 from ailb.prompt import Prompt
 from ailb.provider import Auth, Settings, Timeouts
 from ailb.secret import Secret
@@ -149,8 +149,7 @@ async def provider(port: int, *, auth: Auth = "bearer", local: bool = True, **op
 
 async def asked(entered: HttpProvider, *, stream: bool = False, exchange: Exchange | None = None) -> Reply:
     exchange = exchange or ask(stream=stream)
-    exchange.task = asyncio.current_task()
-    return await entered(exchange, TARGET)
+    return await entered(exchange, Attempt(TARGET, exchange.prompt, 0.0))
 
 
 async def told(reply: Reply) -> list[bytes]:

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from ailb.errors import Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
+from ailb.exchange import Attempt
 from ailb.provider import Auth, Settings
 from ailb.secret import Secret
 from ailb.testing import ask
@@ -304,4 +305,4 @@ async def test_a_list_that_does_not_come_in_time() -> None:
 
 async def test_who_was_not_entered_says_so() -> None:
     with pytest.raises(LookupError, match="not entered"):
-        await HttpProvider(Lines(), Settings("up", "http://x"))(ask(), TARGET)
+        await HttpProvider(Lines(), Settings("up", "http://x"))(ask(), Attempt(TARGET, ask().prompt, 0.0))
