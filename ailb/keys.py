@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
-from ailb.errors import InvalidKey
+from ailb.errors import Forbidden, InvalidKey
 
 PREFIX = "sk-ailb_"
 """How every virtual key begins, so that one can tell it from a provider's."""
@@ -28,6 +28,11 @@ class Key:
     def allows_model(self, model: str) -> bool:
         """`allowed_models` are names and patterns such as `gpt-*`."""
         return self.allowed_models is None or any(fnmatchcase(model, allowed) for allowed in self.allowed_models)
+
+    def check_model(self, model: str) -> None:
+        """Raises Forbidden."""
+        if not self.allows_model(model):
+            raise Forbidden(f"this key may not use the model {model}", param="model", code="model_not_allowed")
 
     def allows_collection(self, collection: str) -> bool:
         return self.allowed_collections is None or collection in self.allowed_collections

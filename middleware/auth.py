@@ -33,8 +33,8 @@ class Auth:
     def _check(self, exchange: Exchange, key: Key) -> None:
         """Raises Forbidden."""
         model = exchange.prompt.model or self._models.default
-        if model and not key.allows_model(model):
-            raise Forbidden(f"this key may not use the model {model}", param="model", code="model_not_allowed")
+        if model:
+            key.check_model(model)
         collection = exchange.prompt.rag_collection
         if collection and not key.allows_collection(collection):
             raise Forbidden(f"this key may not use the collection {collection}", param="rag_collection", code="collection_not_allowed")

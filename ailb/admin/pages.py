@@ -9,7 +9,7 @@ from starlette.responses import Response
 from ailb.errors import Refusal, Unavailable
 from ailb.gateway import Gateway
 from ailb.identity import Identity, key_of
-from ailb.keys import NO_KEYS, Keys, sent
+from ailb.keys import NO_KEYS, Key, Keys, sent
 from ailb.metrics import Metrics
 
 
@@ -52,24 +52,28 @@ class Pages:
         return Response(self._metrics.text(), media_type=self._metrics.content_type)
 
     async def models(self, request: Request) -> Response:
-        """OpenAI's list; Anthropic's paging members stand beside, so that its SDK can read it too."""
-        await self._admit_holder(request)
+        """OpenAI's list, of what the caller's key may use; Anthropic's paging members stand beside, so that its SDK can read it too."""
+        key = await self._holder(request)
         models = self._gateway.snapshot.models
-        data = [_model(name, models.owner(name)) for name in models.names()]
+        data = [_model(name, models.owner(name)) for name in models.names() if key is None or key.allows_model(name)]
         first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
         return answer({"object": "list", "data": data, "has_more": False, "first_id": first, "last_id": last})
 
     async def model(self, request: Request) -> Response:
-        """Raises ModelNotFound."""
-        await self._admit_holder(request)
+        """Raises ModelNotFound, and Forbidden for one that the caller's key may not use."""
+        key = await self._holder(request)
         name = request.path_params["name"]
+        if key is not None:
+            key.check_model(name)
         return answer(_model(name, self._gateway.snapshot.models.owner(name)))
 
-    async def _admit_holder(self, request: Request) -> None:
-        """As `_admit`, and whoever has a virtual key. Raises InvalidKey, Unavailable."""
+    async def _holder(self, request: Request) -> Key | None:
+        """The caller's virtual key; None for whom `_admit` admits without one. Raises InvalidKey, Unavailable."""
         given = key_of(request.scope["ailb.headers"])
-        if self._identity().is_admin(given) or await sent(given, self._keys) is None:
+        key = None if self._identity().is_admin(given) else await sent(given, self._keys)
+        if key is None:
             self._admit(request)
+        return key
 
     def _store_is_gone(self) -> bool:
         return self._gateway.store is not None and not self._gateway.store.healthy

@@ -1,6 +1,8 @@
+from contextlib import nullcontext
+
 import pytest
 
-from ailb.errors import InvalidKey
+from ailb.errors import Forbidden, InvalidKey
 from ailb.keys import NO_KEYS, Key, sent
 
 
@@ -16,7 +18,10 @@ from ailb.keys import NO_KEYS, Key, sent
     ],
 )
 def test_a_list_of_models_may_have_patterns(allowed: tuple[str, ...] | None, model: str, may: bool) -> None:
-    assert may is Key("key-1", "ann", allowed_models=allowed).allows_model(model)
+    key = Key("key-1", "ann", allowed_models=allowed)
+    assert may is key.allows_model(model)
+    with nullcontext() if may else pytest.raises(Forbidden, match=f"^this key may not use the model {model}$"):
+        key.check_model(model)
 
 
 @pytest.mark.parametrize(("allowed", "may"), [(None, True), ((), False), (("docs",), True), (("d*",), False)])

@@ -1,5 +1,6 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -7,9 +8,10 @@ import pytest
 from starlette.requests import Request
 
 from ailb.admin.pages import Pages, answer, refusal_page
-from ailb.errors import ModelNotFound, RateLimited
+from ailb.errors import Forbidden, InvalidKey, ModelNotFound, RateLimited
 from ailb.exchange import Outcome
 from ailb.gateway import Gateway
+from ailb.keys import PREFIX, Key
 from ailb.metrics import Metrics
 from ailb.models import Models
 from ailb.testing import TARGET, ask
@@ -105,6 +107,54 @@ async def test_a_model_that_is_not_listed_but_served_is_found_and_another_is_not
         assert data(await there.model(request("gpt-5")))["owned_by"] == "fake"
         with pytest.raises(ModelNotFound):
             await there.model(request("llama"))
+
+
+class Ring:
+    """One key for each of these lists of models."""
+
+    allowed: Mapping[str, tuple[str, ...] | None] = MappingProxyType({"all": None, "gpt": ("gpt-*",), "some": ("m2", "llama"), "none": ()})
+
+    async def find(self, secret: str) -> Key | None:
+        name = secret.removeprefix(PREFIX)
+        return Key(f"key-{name}", "ann", allowed_models=self.allowed[name]) if name in self.allowed else None
+
+
+async def holding() -> Pages:
+    shot = snapshot(Upstream())
+    shot.models.offer("fake", ("m1", "m2", "gpt-4", "gpt-5"))
+    return Pages(await started(shot), Metrics(), Ring())
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        (None, ["m1", "m2", "gpt-4", "gpt-5"]),
+        ("sk-not-ours", ["m1", "m2", "gpt-4", "gpt-5"]),
+        ("sk-ailb_all", ["m1", "m2", "gpt-4", "gpt-5"]),
+        ("sk-ailb_gpt", ["gpt-4", "gpt-5"]),
+        ("sk-ailb_some", ["m2"]),
+        ("sk-ailb_none", []),
+    ],
+)
+async def test_a_key_is_shown_the_models_that_it_may_use(key: str | None, names: list[str]) -> None:
+    there = await holding()
+    headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    listed = data(await there.models(request(headers=headers)))
+    assert names == [model["id"] for model in listed["data"]]
+    assert (names[:1], names[-1:]) == ([listed["first_id"]] * bool(names), [listed["last_id"]] * bool(names))
+    for name in ("m1", "m2", "gpt-4", "gpt-5"):
+        if name in names:
+            assert data(await there.model(request(name, headers)))["id"] == name
+        else:
+            with pytest.raises(Forbidden, match=f"this key may not use the model {name}"):
+                await there.model(request(name, headers))
+
+
+async def test_a_key_that_is_none_is_shown_nothing() -> None:
+    there = await holding()
+    for page in (there.models, there.model):
+        with pytest.raises(InvalidKey):
+            await page(request("m1", {"x-api-key": "sk-ailb_wrong"}))
 
 
 def test_pages_are_json() -> None:
