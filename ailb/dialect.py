@@ -81,12 +81,22 @@ def _said(data: Mapping[str, Any], key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One provider and one upstream model. Routing picks among these."""
+    """One provider and one upstream model. Routing picks among these.
+
+    `credential` is the place of the key that it is asked with, among several keys of a provider. `max_parallel` is how many requests
+    of this process may be there at a time, `context` how many tokens it takes; None: no limit, and nobody said. `lacks` is what it cannot
+    do, of ailb.abilities.
+    """
 
     provider: str
     model: str
     weight: float = 1.0
     priority: int = 0
+    credential: int = 0
+    max_parallel: int | None = None
+    context: int | None = None
+    lacks: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"

@@ -1,6 +1,7 @@
 """Which model names are served, and by which targets."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -11,6 +12,25 @@ from ailb.errors import ModelNotFound
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """The known words most like `word`, best first; at most three."""
     return get_close_matches(word, list(known), n=3, cutoff=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a model's requests are served. What is None is as the routing layer has it.
+
+    `strategy` is a name or `package.module:function`. `sticky` is what keeps to one target: "session", "prefix", "user" or
+    "header:<name>". `retries` is how often all targets are asked again, `hedge` whether a second one is asked when the first takes
+    unusually long. `fallbacks` are other models to turn to, by what went wrong: "any", "rate_limit", "context_length", "content_policy".
+    """
+
+    strategy: str | None = None
+    sticky: str | None = None
+    retries: int | None = None
+    hedge: bool | None = None
+    fallbacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+PLAIN = Route()
 
 
 class Models:
@@ -25,8 +45,10 @@ class Models:
         offered: Mapping[str, Sequence[str]],
         named: Mapping[str, Sequence[Target]] | None = None,
         default: str = "",
+        routes: Mapping[str, Route] | None = None,
     ) -> None:
         self.default = default
+        self._routes = dict(routes or {})
         self._named = dict(named or {})
         self._offered = dict(offered)
         self._found: dict[str, tuple[Target, ...]] = {}
@@ -53,6 +75,9 @@ class Models:
         if len(self._found) < 10_000:
             self._found[model] = targets
         return targets
+
+    def route(self, model: str) -> Route:
+        return self._routes.get(model, PLAIN)
 
     def names(self) -> list[str]:
         """All names that are known; patterns are not names."""

@@ -6,6 +6,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
+from ailb.breaker import Breaker
 from ailb.clock import Clock
 from ailb.dialect import Target
 from ailb.errors import (
@@ -22,7 +23,6 @@ from ailb.errors import (
 from ailb.exchange import Exchange, Outcome, Reply
 from ailb.models import Models, nearest
 from ailb.stack import Next
-from middleware.breaker import Breaker
 from middleware.strategies import STRATEGIES
 
 UNFIT = (BadRequest, BudgetExceeded, Unpriced)

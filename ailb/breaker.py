@@ -13,8 +13,8 @@ State = Literal["closed", "open", "half_open"]
 class Breaker:
     """One target's circuit. `after` failures in a row open it for `seconds`; then exactly one request at a time is let through."""
 
-    after: int
-    seconds: float
+    after: int = 5
+    seconds: float = 30.0
     failures: int = 0
     opened: float | None = None
     probing: bool = False
@@ -31,6 +31,10 @@ class Breaker:
             self.probing = True
             return True
         return state == "closed"
+
+    def bars(self, now: float) -> bool:
+        """Whether `admits` would say no. Changes nothing."""
+        return self.opened is not None and (self.probing or now < self.opened + self.seconds)
 
     def retry_after(self, now: float) -> float:
         """Seconds until it lets one through again."""

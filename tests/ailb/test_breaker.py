@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.breaker import Breaker
+from ailb.breaker import Breaker
 
 
 def opened(*, at: float = 0.0) -> Breaker:

@@ -1,0 +1,29 @@
+from typing import Any
+
+import pytest
+
+from ailb.abilities import IMAGES, JSON_SCHEMA, TOOLS, needed
+from ailb.prompt import Prompt
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:,"}}
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "needs"),
+    [
+        ({}, []),
+        ({"tools": []}, []),
+        ({"tools": [TOOL]}, [TOOLS]),
+        ({"functions": [{"name": "f"}]}, [TOOLS]),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, PICTURE]}]}, [IMAGES]),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}, "odd"]}]}, []),
+        ({"messages": [{"role": "user"}]}, []),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, [JSON_SCHEMA]),
+        ({"response_format": {"type": "json_object"}}, []),
+        ({"response_format": "odd"}, []),
+        ({"tools": [TOOL], "messages": [{"role": "user", "content": [PICTURE]}]}, [TOOLS, IMAGES]),
+    ],
+)
+def test_what_a_request_needs(body: dict[str, Any], needs: list[str]) -> None:
+    assert needs == list(needed(Prompt({"model": "m", "messages": [{"role": "user", "content": "Hi"}], **body}, {})))

@@ -1,0 +1,59 @@
+import pytest
+
+from ailb.dialect import Target
+from ailb.health import MOST_TARGETS, Health, Healths
+
+
+def test_a_targets_health_is_found_again_whatever_its_weight_is_now() -> None:
+    healths = Healths()
+    light, heavy = Target("p", "m"), Target("p", "m", weight=5.0, max_parallel=3)
+    health = healths.of(light)
+    assert health is healths.of(heavy)
+    assert heavy is health.target
+    assert [health] == list(healths)
+
+
+@pytest.mark.parametrize("other", [Target("q", "m"), Target("p", "n"), Target("p", "m", credential=1)])
+def test_another_provider_model_or_key_has_a_health_of_its_own(other: Target) -> None:
+    healths = Healths()
+    assert healths.of(Target("p", "m")) is not healths.of(other)
+
+
+def test_the_oldest_are_forgotten() -> None:
+    healths = Healths()
+    first = healths.of(Target("p", "first"))
+    for number in range(MOST_TARGETS):
+        healths.of(Target("p", str(number)))
+    assert MOST_TARGETS == len(list(healths))
+    assert first is not healths.of(Target("p", "first"))
+
+
+def test_a_well_one_may_be_asked() -> None:
+    health = Health(Target("p", "m"))
+    assert ("", 0.0) == (health.bars(0.0), health.free_in(0.0))
+
+
+def test_one_that_has_had_enough_rests_as_long_as_it_said() -> None:
+    health = Health(Target("p", "m"))
+    health.rest(10.0, "rate limited")
+    health.rest(5.0, "something shorter")
+    assert ("rate limited", 3.0) == (health.bars(7.0), health.free_in(7.0))
+    assert "" == health.bars(10.0)
+
+
+def test_one_that_is_full_is_not_asked_more() -> None:
+    health = Health(Target("p", "m", max_parallel=2), in_flight=1)
+    assert "" == health.bars(0.0)
+    health.in_flight = 2
+    assert ("max_parallel reached", 0.0) == (health.bars(0.0), health.free_in(0.0))
+
+
+def test_an_open_circuit_bars_until_somebody_may_try() -> None:
+    health = Health(Target("p", "m"))
+    for _ in range(health.breaker.after):
+        health.breaker.failed(0.0)
+    assert ("circuit open", health.breaker.seconds - 1) == (health.bars(1.0), health.free_in(1.0))
+    later = health.breaker.seconds + 1
+    assert "" == health.bars(later) == health.bars(later)
+    assert health.breaker.admits(later)
+    assert "circuit open" == health.bars(later)
