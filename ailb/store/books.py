@@ -1,9 +1,10 @@
 """The ledger, in the database: admits what every budget can pay for, writes the holds down, and settles them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, count
 from secrets import token_hex
 from typing import Any, Final
 
@@ -14,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ailb.errors import BudgetExceeded, Unpriced
 from ailb.ledger import Charge, Hold, Intent, Standing
 from ailb.rates import Rates
-from ailb.store.counters import Budget, Counter, Counters, Place, applying
+from ailb.store.counters import Budget, Counter, Counters, Place, Scope
 from ailb.store.database import Database
 from ailb.store.many import Many
 from ailb.store.schema import HOLDS
 from ailb.store.scopes import COLUMNS, MOST_NANOS, columns, scopes
-from ailb.store.settling import Settlement, settle
+from ailb.store.settling import Settlement, give_back, take, write_down
 from ailb.store.writer import Unsure
 from ailb.usage import MOST
 
@@ -34,6 +35,7 @@ class _Request:
     id: str
     intent: Intent
     row: Mapping[str, Any]
+    scopes: tuple[Scope, ...]
 
 
 class Books:
@@ -43,12 +45,15 @@ class Books:
         self._database = database
         self._process_id = process_id
         self._counters = Counters(database.windows)
+        self._series = token_hex(8)  # drawn once: to ask the system for every id takes longer than to write it down
+        self._numbers = count()
         self._rates: Callable[[Rates], str] = lru_cache(1024)(Rates.json)
 
     async def hold(self, intent: Intent) -> Hold:
         """See Ledger. Whoever is cancelled meanwhile holds nothing."""
         self._database.check()
-        request = _Request(token_hex(12), intent, columns(intent))
+        row = columns(intent)
+        request = _Request(f"{self._series}{next(self._numbers):012x}", intent, row, scopes(row))
         future = self._database.writer.put(self.write, request)
         try:
             hold: Hold = await future
@@ -64,47 +69,48 @@ class Books:
     async def write(self, connection: AsyncConnection, items: Sequence[_Request | Settlement]) -> list[Any]:
         """A Batch. What is settled comes first: what it gives back is there for those who ask."""
         settlements = [item for item in items if not isinstance(item, _Request)]
-        if settlements:
-            await settle(connection, self._counters, settlements)
         requests = [item for item in items if isinstance(item, _Request)]
-        holds = await self._hold(connection, requests) if requests else {}
+        holds = await self._write(connection, settlements, requests)
         return [holds[item.id] if isinstance(item, _Request) else None for item in items]
 
     async def close_out(self, connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:
         """Settles holds of others, in the middle of a `Database.write`."""
-        await settle(connection, self._counters, settlements)
+        await self._write(connection, settlements, ())
 
     def _put(self, settlement: Settlement) -> asyncio.Future[None]:
         return self._database.writer.put(self.write, settlement, keep=True)
 
-    async def _hold(self, connection: AsyncConnection, requests: Sequence[_Request]) -> dict[str, Hold | Exception]:
-        now = self._database.micros()
-        budgets = await self._counters.budgets(connection, (scope for request in requests for scope in scopes(request.row)))
-        paying = {request.id: self._places(applying(budgets, scopes(request.row)), now) for request in requests}
-        found = await self._counters.read(connection, (place for places in paying.values() for place in places))
+    async def _write(
+        self, connection: AsyncConnection, settlements: Sequence[Settlement], requests: Sequence[_Request]
+    ) -> dict[str, Hold | Exception]:
+        """All counters are read at once and written at once, for those who give back and those who ask."""
+        counters, now = self._counters, self._database.micros()
+        settled = await take(connection, settlements) if settlements else []
+        if not settled and not requests:
+            return {}
+        await counters.budgets(connection, [scope for one in (*settled, *requests) for scope in one.scopes])
+        held = [one.held for one in settled]
+        spent = [counters.paying(one.scopes, one.row["at"]) for one in settled]
+        paying = {request.id: counters.paying(request.scopes, now) for request in requests}
+        found = await counters.read(connection, set(chain(*held, *spent, *paying.values())))
+        for one, back, places in zip(settled, held, spent, strict=True):
+            give_back(one, back, places, found)
+        await write_down(connection, settled)
         for places in paying.values():
-            for place, budget in places.items():
-                if place not in found:
-                    found[place] = await self._counters.begin(connection, budget, place[1])
-        answers: dict[str, Hold | Exception] = {}
-        rows = []
-        for request in requests:
-            places = paying[request.id]
-            answers[request.id] = answer = _decide(request, [(budget, found[place]) for place, budget in places.items()])
-            if isinstance(answer, Hold):
-                rows.append(self._row(request, answer, places, now))
-        await _INSERT.execute(connection, rows)
-        await self._counters.save(connection, found)
+            for place in places.keys() - found.keys():
+                found[place] = await counters.begin(connection, places[place], place[1])
+        answers = {one.id: _decide(one, [(budget, found[place]) for place, budget in paying[one.id].items()]) for one in requests}
+        holds = [answer for answer in answers.values() if isinstance(answer, Hold)]
+        rows = {request.id: request.row for request in requests}
+        await _INSERT.execute(connection, [self._row(rows[hold.id], hold, paying[hold.id], now) for hold in holds])
+        await counters.save(connection, found)
         return answers
 
-    def _places(self, budgets: Sequence[Budget], now: int) -> dict[Place, Budget]:
-        return {(budget.id, self._counters.windows.start(budget.period, now)): budget for budget in budgets}
-
-    def _row(self, request: _Request, hold: Hold, places: Mapping[Place, Budget], now: int) -> tuple[Any, ...]:
-        rates = None if request.intent.rates is None else self._rates(request.intent.rates)
+    def _row(self, row: Mapping[str, Any], hold: Hold, places: Collection[Place], now: int) -> tuple[Any, ...]:
+        rates = None if hold.intent.rates is None else self._rates(hold.intent.rates)
         windows = orjson.dumps(list(places)).decode() if places else "[]"
         own = (hold.id, self._process_id, now, rates, hold.output_tokens, hold.nanos, hold.tokens, windows)
-        return (*own, *request.row.values())
+        return (*own, *row.values())
 
 
 def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Exception:

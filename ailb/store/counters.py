@@ -1,10 +1,10 @@
 """What budgets have spent and promised, in the transaction of the writer: there is only one at a time, whoever it is that writes.
 
-`Counters.within` is for one transaction. Budgets are remembered between transactions for as long as their revision stays the same, which
+Budgets are remembered between transactions for as long as their revision stays the same, which
 is asked for in each: no change is ever missed, and no budget is read twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from secrets import randbits
@@ -15,18 +15,22 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, cast,
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ailb.store.many import Many
-from ailb.store.schema import BUDGETS, COUNTERS, HOLDS, REVISIONS, SPEND
-from ailb.store.windows import Period, Windows
+from ailb.store.many import Listed, Many
+from ailb.store.schema import BUDGETS, COUNTERS, HOLDS, SPEND
+from ailb.store.windows import Period, Windows, day
 
 Scope = tuple[str, str]
 """`("user", "ann")`; the second is empty for `global`."""
 
 _MOST_REMEMBERED: Final = 50_000
-_REVISION: Final = select(REVISIONS.c.number).where(REVISIONS.c.name == "budgets")
+_REVISION: Final = "SELECT number FROM revisions WHERE name = 'budgets'"
 _BUDGETS: Final = select(BUDGETS).where(tuple_(BUDGETS.c.scope, BUDGETS.c.scope_id).in_(bindparam("scopes", expanding=True)))
-_COUNTERS: Final = select(COUNTERS).where(
-    COUNTERS.c.budget_id.in_(bindparam("budgets", expanding=True)), COUNTERS.c.window_start.in_(bindparam("starts", expanding=True))
+_COUNTERS: Final = Listed(
+    select(COUNTERS).where(
+        COUNTERS.c.budget_id.in_(bindparam("budgets", expanding=True)), COUNTERS.c.window_start.in_(bindparam("starts", expanding=True))
+    ),
+    "budgets",
+    "starts",
 )
 _BUDGET: Final = ("id", "scope", "scope_id", "period", "limit_nanos", "limit_tokens", "soft_limit_ppm")
 _AMOUNTS: Final = ("spent_nanos", "spent_tokens", "held_nanos", "held_tokens")
@@ -98,14 +102,15 @@ class Counters:
 
     def __init__(self, windows: Windows) -> None:
         self.windows = windows
-        self._revision: int | None = -1
+        self._revision: Any = ()
         self._known: dict[Scope, tuple[Budget, ...]] = {}
+        self._paying: dict[tuple[tuple[Scope, ...], int], Mapping[Place, Budget]] = {}
 
     async def budgets(self, connection: AsyncConnection, scopes: Iterable[Scope]) -> Mapping[Scope, tuple[Budget, ...]]:
         """The budgets of at least these scopes, as they are in this transaction."""
-        revision = await connection.scalar(_REVISION)
-        if revision != self._revision or len(self._known) > _MOST_REMEMBERED:
-            self._known, self._revision = {}, revision
+        revision = (await connection.exec_driver_sql(_REVISION)).fetchone()
+        if revision != self._revision or len(self._known) + len(self._paying) > _MOST_REMEMBERED:
+            self._known, self._paying, self._revision = {}, {}, revision
         unknown = sorted({scope for scope in scopes if scope not in self._known})
         if unknown:
             rows = (await connection.execute(_BUDGETS, {"scopes": unknown})).mappings()
@@ -114,13 +119,20 @@ class Counters:
             self._known.update({scope: tuple(group) for scope, group in groupby(found, lambda budget: (budget.scope, budget.scope_id))})
         return self._known
 
-    async def read(self, connection: AsyncConnection, places: Iterable[Place]) -> dict[Place, Counter]:
+    def paying(self, scopes: tuple[Scope, ...], at: int) -> Mapping[Place, Budget]:
+        """Of `scopes` that `budgets` was asked for before, in this transaction: the counters of what is spent at that time."""
+        key = (scopes, day(at))  # no window begins within a day
+        found = self._paying.get(key)
+        if found is None:
+            found = {(budget.id, self.windows.start(budget.period, at)): budget for budget in applying(self._known, scopes)}
+            self._paying[key] = found
+        return found
+
+    async def read(self, connection: AsyncConnection, places: Collection[Place]) -> dict[Place, Counter]:
         """At least those of `places` that are there."""
-        wanted = set(places)
-        if not wanted:
+        if not places:
             return {}
-        asked = {"budgets": [budget for budget, _ in wanted], "starts": list({start for _, start in wanted})}
-        rows = await connection.execute(_COUNTERS, asked)
+        rows = await _COUNTERS.execute(connection, list({budget for budget, _ in places}), list({start for _, start in places}))
         return {(budget, start): Counter(*amounts) for budget, start, *amounts in rows}
 
     async def begin(self, connection: AsyncConnection, budget: Budget, start: int) -> Counter:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from ailb.clock import Clock
 from ailb.errors import ConfigError, Unavailable
 from ailb.secret import Secret
-from ailb.store.links import Far, Near
+from ailb.store.links import Far, Near, driven
 from ailb.store.migrate import migrate
 from ailb.store.windows import Windows
 from ailb.store.writer import Writer, down, is_down, one_by_one
@@ -191,7 +191,7 @@ def _near(url: URL) -> Engine:
     options: dict[str, Any] = {"hide_parameters": True, "poolclass": NullPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(url.set(drivername="sqlite"), **options)
     event.listen(engine, "connect", _write_pragmas)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", _begin_near)
     return engine
 
 
@@ -213,6 +213,10 @@ def _read_pragmas(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """A transaction that begins with reading cannot wait for the lock any more when it comes to writing."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_near(connection: Connection) -> None:
+    driven(connection, "BEGIN IMMEDIATE")
 
 
 def _begin_postgres(connection: Connection) -> None:

@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from sqlite3 import Error
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import structlog
 from sqlalchemy import Connection, Engine, Executable, NestedTransaction
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
@@ -116,13 +118,25 @@ class Direct:
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         return self._connection.scalar(statement, parameters)
 
-    async def exec_driver_sql(self, statement: str, parameters: Sequence[Any] | None = None) -> Any:
-        return self._connection.exec_driver_sql(statement, cast(Any, parameters))
+    async def exec_driver_sql(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
+        """A cursor of the driver's; SQLAlchemy's own way around it takes longer than the statement. A list is of many rows."""
+        return driven(self._connection, statement, parameters)
 
     @asynccontextmanager
     async def begin_nested(self) -> AsyncIterator[NestedTransaction]:
         with self._connection.begin_nested() as savepoint:
             yield savepoint
+
+
+def driven(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> Any:
+    """A cursor that has executed it. Raises what SQLAlchemy would raise."""
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        if isinstance(parameters, list):
+            return driver.executemany(statement, parameters)
+        return driver.execute(statement, parameters)
+    except Error as error:
+        raise DBAPIError.instance(statement, None, error, Error, hide_parameters=True, dialect=connection.dialect) from error
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:

@@ -1,16 +1,20 @@
-"""One statement for many rows: compiled once, and the rows go to the driver as they are, without SQLAlchemy looking at each."""
+"""Statements that are written all the time: compiled once, and given to the driver without SQLAlchemy looking at each row and value.
 
-from collections.abc import Sequence
+Values are what the drivers take: numbers, text, bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Insert, Update
+from sqlalchemy import Delete, Insert, Select, TextClause, Update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class Many:
-    """`names` are the parameters, in the order in which the rows have them. Values are what the drivers take: numbers, text, bytes."""
+    """One statement for many rows. `names` are the parameters, in the order in which the rows have them."""
 
-    def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
+    def __init__(self, statement: Insert | Update | TextClause, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = names
         self._compiled: dict[str, tuple[str, list[int]]] = {}
@@ -28,3 +32,37 @@ class Many:
         made = str(compiled), [self._names.index(name) for name in compiled.positiontup]
         self._compiled[connection.dialect.name] = made
         return made
+
+
+class Listed:
+    """One statement with lists for its parameters, in the order of `names`, each in one `IN`.
+
+    A list is made as long as the next power of two, by its last value again, so that there are few statements to compile and to keep.
+    """
+
+    def __init__(self, statement: Select[Any] | Delete, *names: str) -> None:
+        self._statement = statement
+        self._names = names
+        self._compiled: dict[tuple[object, ...], str] = {}
+
+    async def execute(self, connection: AsyncConnection, *lists: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows as the driver has them. No list may be empty."""
+        padded = [_padded(values) for values in lists]
+        sizes = (connection.dialect.name, *map(len, padded))
+        sql = self._compiled.get(sizes)
+        if sql is None:
+            sql = self._compiled[sizes] = self._compile(connection, dict(zip(self._names, padded, strict=True)))
+        found = await connection.exec_driver_sql(sql, tuple(chain.from_iterable(padded)))
+        return found.fetchall()
+
+    def _compile(self, connection: AsyncConnection, parameters: Mapping[str, Sequence[Any]]) -> str:
+        compiled: Any = self._statement.compile(dialect=connection.dialect)
+        expanded = compiled.construct_expanded_state(parameters)
+        if list(expanded.positional_parameters) != list(chain.from_iterable(parameters.values())):
+            raise ValueError("the names of the lists are not in the order of the statement")
+        return str(expanded.statement)
+
+
+def _padded(values: Sequence[Any]) -> list[Any]:
+    size = 1 << (len(values) - 1).bit_length()
+    return [*values, *[values[-1]] * (size - len(values))]

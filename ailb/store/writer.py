@@ -23,6 +23,9 @@ RETRY_SECONDS: Final = 0.25
 FLUSH_SECONDS: Final = 5.0
 """How long the end waits for what is still to be written."""
 
+LINGER_SECONDS: Final = 0.005
+"""How long what is to be kept waits for others. Nobody's answer waits for it, and whoever asks next saves it a transaction of its own."""
+
 RETRY: Final = {"retry-after": "1"}
 
 Batch = Callable[[AsyncConnection, Sequence[Any]], Awaitable[Sequence[Any]]]
@@ -79,6 +82,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._lingering: asyncio.TimerHandle | None = None
         self.failing = False
         """Whether the last transaction failed."""
 
@@ -104,19 +108,28 @@ class Writer:
         await self._link.close()
 
     def put(self, batch: Batch, item: Any, *, keep: bool = False) -> asyncio.Future[Any]:
-        """The answer of `batch` for `item`, once it is committed. `keep`: tried again until the database takes it; else Unavailable."""
-        future = asyncio.get_running_loop().create_future()
+        """The answer of `batch` for `item`, once it is committed. `keep`: tried again until the database takes it, and in no hurry;
+        else Unavailable.
+        """
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
         job = _Job(batch, item, keep, future)
         if self._stopping and (self._task is None or self._task.done()):
             job.answer(Unavailable("the store is closed"))
             return future
         self._waiting.append(job)
-        self._wake.set()
+        if not keep or self._stopping:
+            self._wake.set()
+        elif self._lingering is None:
+            self._lingering = loop.call_later(LINGER_SECONDS, self._wake.set)
         return future
 
     async def _run(self) -> None:
         while self._waiting or not self._stopping:
             await self._wait()
+            if self._lingering is not None:
+                self._lingering.cancel()
+                self._lingering = None
             jobs = [job for job in self._waiting if job.keep or not job.future.cancelled()]
             self._waiting = []
             kept = await self._write(jobs) if jobs else []
