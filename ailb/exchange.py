@@ -90,6 +90,11 @@ class Exchange:
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
     `target` is who is asked, `answered` the attempt whose answer it is, `numbered` the last attempt's number.
     `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it.
+    `dry`: it is only to be explained. Layers take nothing, hold nothing, ask nobody and count nothing, and `record` is what comes of it.
+    `record` is what layers have to say about what they decided, as plain JSON values, whether it is dry or not. Each fills its own part as
+    it goes, with what it has at hand: it is read much later, or never. `strategy` and `candidates` are routing's, one for each target that
+    it thought of: `{"provider", "model", "score", "cost_usd" (or None), "kept": bool, "reason"}`; `limits` are ratelimit's, `hold` is
+    budget's; `memory` and `rag` say what those put into the prompt.
     `via` is the outgoing header that lets a gateway see its own requests come back (RFC 9110, 7.6.3).
     """
 
@@ -99,6 +104,7 @@ class Exchange:
         "attempts",
         "caller",
         "cost",
+        "dry",
         "headers",
         "id",
         "keep_events",
@@ -107,6 +113,7 @@ class Exchange:
         "path",
         "peer",
         "prompt",
+        "record",
         "reply_headers",
         "settlers",
         "started",
@@ -129,6 +136,8 @@ class Exchange:
         self.attempts: list[Attempt] = []
         self.reply_headers: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
+        self.record: dict[str, Any] = {}
+        self.dry = False
         self.numbered = 0
         self.keep_events = False
         self.target: Target | None = None
