@@ -12,6 +12,7 @@ from ailb.clock import Clock
 from ailb.discovery import discover
 from ailb.errors import ConfigError, LoopDetected, Refusal, Unavailable
 from ailb.loader import Snapshot
+from ailb.tally import Row
 
 LOG = structlog.get_logger("ailb.gateway")
 MOST_HOPS = 10
@@ -63,9 +64,13 @@ class Live:
 
 
 class Gateway:
-    """One process's gateway. It begins with the `first` snapshot; `load` reads the configuration anew for `reload`."""
+    """One process's gateway. It begins with the `first` snapshot; `load` reads the configuration anew for `reload`. `open` is where it
+    counts the requests that are under way.
+    """
 
-    def __init__(self, first: Snapshot, load: Callable[[], Snapshot], clock: Clock, store: Kept | None = None) -> None:
+    def __init__(
+        self, first: Snapshot, load: Callable[[], Snapshot], clock: Clock, store: Kept | None = None, *, open: Row | None = None
+    ) -> None:
         self._first = first
         self.store = store
         self.id = token_hex(6)
@@ -77,7 +82,7 @@ class Gateway:
         self._kept = AsyncExitStack()
         self.failure: ConfigError | None = None
         """Why it could not start."""
-        self._open = 0
+        self._open: Row = [0] if open is None else open
         self._idle = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -106,18 +111,18 @@ class Gateway:
         live = self._live
         if self.draining or live is None:
             raise Unavailable("shutting down", headers={"retry-after": "1"})
-        if self._open >= live.snapshot.config.server.max_requests:
+        if self._open[0] >= live.snapshot.config.server.max_requests:
             raise Unavailable("too many requests at once (server.max_requests)", headers={"retry-after": "1"})
-        self._open += 1
+        self._open[0] += 1
         live.open += 1
         return live
 
     def release(self, live: Live) -> None:
-        self._open -= 1
+        self._open[0] -= 1
         live.open -= 1
         if live.retired and not live.open:
             self.background(live.leave())
-        if not self._open:
+        if not self._open[0]:
             self._idle.set()
 
     async def reload(self) -> bool:
@@ -146,7 +151,7 @@ class Gateway:
         for service in list(self.serving):
             service.cut(Unavailable("the gateway is shutting down"))
         if not await self._idle_within(CUT_SECONDS):
-            LOG.error("requests left behind", open=self._open)
+            LOG.error("requests left behind", open=self._open[0])
 
     async def stop(self) -> None:
         live, self._live = self._live, None
@@ -176,7 +181,7 @@ class Gateway:
     async def _idle_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
-                while self._open:
+                while self._open[0]:
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:

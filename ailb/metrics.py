@@ -1,12 +1,13 @@
-"""Prometheus metrics: counted here in plain numbers, turned into Prometheus' families when somebody asks.
+"""Prometheus metrics: counted in plain numbers (`ailb.tally`), turned into Prometheus' families when somebody asks.
 
 Labels are bounded: configured providers and models, statuses; never a key, a user or a session. The sample names are those that the
 usage guide lists, `ailb_tokens_processed` and `ailb_cost_total_usd` without Prometheus' customary `_total` at the end among them.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -16,49 +17,53 @@ from prometheus_client.registry import Collector
 from ailb.dialect import Target
 from ailb.exchange import Exchange, Outcome
 from ailb.money import NANO
+from ailb.tally import Name, Row, Tally
 
 BUCKETS_MS = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0, 60000.0, 120000.0, 300000.0)
 OTHER = "other"
 MOST_SERIES = 2000
-"""A wildcard lets clients make up model names; past this many they share one label."""
+"""A wildcard lets clients make up model names; past this many in a process they share one label."""
+
+_MICROS: Final = 1000
+"""Microseconds in a millisecond: a tally keeps integers."""
+
+_GOOD, _INPUT, _OUTPUT, _COST, _LATENCY = range(5)
+_HISTOGRAM: Final = 2 + len(BUCKETS_MS)
+_FIRST: Final = _LATENCY + _HISTOGRAM
+_WIDTH: Final = _FIRST + _HISTOGRAM
+"""What is counted of one target: a row of it. A histogram is a number for each bucket, the last without a bound, and the sum in
+microseconds."""
 
 
-class Histogram:
-    __slots__ = ("counts", "total")
+def observe(row: Row, start: int, millis: float) -> None:
+    """Adds to the histogram that begins at `start`."""
+    row[start + bisect_left(BUCKETS_MS, millis)] += 1
+    row[start + _HISTOGRAM - 1] += round(millis * _MICROS)
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BUCKETS_MS) + 1)
-        self.total = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(BUCKETS_MS, value)] += 1
-        self.total += value
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Cumulative, as Prometheus wants them."""
-        names = [*(str(bound) for bound in BUCKETS_MS), "+Inf"]
-        return list(zip(names, map(float, accumulate(self.counts)), strict=True))
+def histogram(numbers: Sequence[int], start: int) -> tuple[list[tuple[str, float]], float]:
+    """As Prometheus wants it: cumulative, and the sum."""
+    names = [*(str(bound) for bound in BUCKETS_MS), "+Inf"]
+    counts = numbers[start : start + len(names)]
+    return list(zip(names, map(float, accumulate(counts)), strict=True)), numbers[start + _HISTOGRAM - 1] / _MICROS
 
 
 class Series:
-    """What is counted of one target."""
+    """One target's row, and a row of one number for each status."""
 
-    __slots__ = ("cost", "first", "good", "input", "latency", "output", "statuses")
+    __slots__ = ("_key", "_statuses", "_tally", "row")
 
-    def __init__(self) -> None:
-        self.statuses: dict[int, int] = {}
-        self.latency = Histogram()
-        self.first = Histogram()
-        self.input = 0
-        self.output = 0
-        self.good = 0
-        self.cost = 0
+    def __init__(self, tally: Tally, key: Name) -> None:
+        self._tally = tally
+        self._key = key
+        self._statuses: dict[int, Row] = {}
+        self.row = tally.row("target", *key, width=_WIDTH)
 
-    @property
-    def success_rate(self) -> float:
-        """Of all requests, those that the upstream or the gateway did not fail; what a client did wrong counts as served."""
-        requests = sum(self.statuses.values())
-        return self.good / requests if requests else 1.0
+    def answered(self, status: int) -> None:
+        row = self._statuses.get(status)
+        if row is None:
+            row = self._statuses[status] = self._tally.row("requests", *self._key, str(status))
+        row[0] += 1
 
 
 class Metrics(Collector):
@@ -66,75 +71,88 @@ class Metrics(Collector):
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
-        self._series: dict[tuple[str, str], Series] = {}
-        self._attempts: dict[tuple[str, str], int] = {}
-        self._money = {"holds": 0, "clamps": 0}
-        self._warnings: dict[str, int] = {}
-        self._open = 0
+    def __init__(self, tally: Tally | None = None) -> None:
+        self._tally = Tally() if tally is None else tally
+        self._series: dict[Name, Series] = {}
+        self._attempts: dict[Name, Row] = {}
+        self._warnings: dict[str, Row] = {}
+        self._holds, self._clamps = self._tally.row("holds"), self._tally.row("clamps")
+        self.open = self._tally.row("open")
+        """How many requests are open now, to be kept up to date by who opens them."""
+        self.open[0] = 0
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
     def request(self, exchange: Exchange, outcome: Outcome) -> None:
         series = self._series_of(exchange.target)
-        series.statuses[outcome.http_status] = series.statuses.get(outcome.http_status, 0) + 1
-        series.good += outcome.http_status < 500 and outcome.status != "broken"
-        series.latency.observe(outcome.seconds * 1000)
+        row = series.row
+        series.answered(outcome.http_status)
+        row[_GOOD] += outcome.http_status < 500 and outcome.status != "broken"
+        observe(row, _LATENCY, outcome.seconds * 1000)
         if outcome.first_event is not None:
-            series.first.observe(outcome.first_event * 1000)
+            observe(row, _FIRST, outcome.first_event * 1000)
         if outcome.usage is not None and exchange.target is not None:  # an answer that is given again was counted the first time
-            series.input += outcome.usage.input
-            series.output += outcome.usage.output
+            row[_INPUT] += outcome.usage.input
+            row[_OUTPUT] += outcome.usage.output
         for attempt in exchange.attempts:
-            key = (attempt.target.provider, str(attempt.status))
-            self._attempts[key] = self._attempts.get(key, 0) + 1
+            self._attempt(attempt.target.provider, str(attempt.status))
             if attempt.cost is not None:
-                self._money["holds"] += 1
-                self._series_of(attempt.target).cost += attempt.cost
-        self._money["clamps"] += "clamped" in exchange.notes
+                self._holds[0] += 1
+                self._series_of(attempt.target).row[_COST] += attempt.cost
+        if "clamped" in exchange.notes:
+            self._clamps[0] += 1
         for scope in exchange.notes.get("budget_warning", "").split(", "):
             if scope:
-                self._warnings[scope] = self._warnings.get(scope, 0) + 1
-
-    def opened(self, number: int) -> None:
-        """How many exchanges are open now."""
-        self._open = number
+                self._warn(scope)
 
     def text(self) -> bytes:
-        """The exposition, as `/metrics` answers it."""
+        """The exposition, as `/metrics` answers it: of all processes that share the tally."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
+        sums = self._tally.sums()
+        yield from self._of_targets(sums)
+        counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
+        attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
+        warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])
+        for kind, family in (("requests", counted), ("attempts", attempts), ("warnings", warnings)):
+            for (found, *labels), numbers in sums.items():
+                if found == kind:
+                    family.add_metric(labels, numbers[0])
+        yield from (counted, attempts, warnings)
+        yield CounterMetricFamily("ailb_budget_holds", "Attempts for which money was held", value=sums["holds",][0])
+        yield CounterMetricFamily("ailb_budget_clamps", "Answers that were capped at what was left", value=sums["clamps",][0])
+        yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=sums["open",][0])
+
+    def _of_targets(self, sums: Mapping[Name, Sequence[int]]) -> Iterator[Metric]:
         labels = ["provider", "model"]
-        requests = CounterMetricFamily("ailb_requests", "Requests", labels=[*labels, "status"])
         latency = HistogramMetricFamily("ailb_request_latency_ms", "Time to the last byte", labels=labels)
         first = HistogramMetricFamily("ailb_first_event_ms", "Time to the first event", labels=labels)
         tokens = GaugeMetricFamily("ailb_tokens_processed", "Tokens, as the providers counted them", labels=[*labels, "kind"])
         cost = GaugeMetricFamily("ailb_cost_total_usd", "What it cost", labels=labels)
         rate = GaugeMetricFamily("ailb_request_success_rate", "Share of the requests that did not fail", labels=labels)
-        attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
-        for key, series in self._series.items():
-            for status, number in series.statuses.items():
-                requests.add_metric([*key, str(status)], number)
-            latency.add_metric(key, series.latency.buckets(), series.latency.total)
-            first.add_metric(key, series.first.buckets(), series.first.total)
-            tokens.add_metric([*key, "input"], series.input)
-            tokens.add_metric([*key, "output"], series.output)
-            cost.add_metric(key, series.cost / NANO)
-            rate.add_metric(key, series.success_rate)
-        for attempt, number in self._attempts.items():
-            attempts.add_metric(attempt, number)
-        yield from (requests, latency, first, tokens, cost, rate, attempts)
-        yield from self._of_budgets()
-        yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=self._open)
+        for (kind, *key), numbers in sums.items():
+            if kind != "target":
+                continue
+            latency.add_metric(key, *histogram(numbers, _LATENCY))
+            first.add_metric(key, *histogram(numbers, _FIRST))
+            tokens.add_metric([*key, "input"], numbers[_INPUT])
+            tokens.add_metric([*key, "output"], numbers[_OUTPUT])
+            cost.add_metric(key, numbers[_COST] / NANO)
+            rate.add_metric(key, _rate(numbers))
+        yield from (latency, first, tokens, cost, rate)
 
-    def _of_budgets(self) -> Iterator[Metric]:
-        yield CounterMetricFamily("ailb_budget_holds", "Attempts for which money was held", value=self._money["holds"])
-        yield CounterMetricFamily("ailb_budget_clamps", "Answers that were capped at what was left", value=self._money["clamps"])
-        warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])
-        for scope, number in self._warnings.items():
-            warnings.add_metric([scope], number)
-        yield warnings
+    def _attempt(self, provider: str, status: str) -> None:
+        row = self._attempts.get((provider, status))
+        if row is None:
+            row = self._attempts[provider, status] = self._tally.row("attempts", provider, status)
+        row[0] += 1
+
+    def _warn(self, scope: str) -> None:
+        row = self._warnings.get(scope)
+        if row is None:
+            row = self._warnings[scope] = self._tally.row("warnings", scope)
+        row[0] += 1
 
     def _series_of(self, target: Target | None) -> Series:
         key = (target.provider, target.model) if target else (OTHER, OTHER)
@@ -142,5 +160,13 @@ class Metrics(Collector):
         if series is None:
             if len(self._series) >= MOST_SERIES:
                 key = (key[0], OTHER)
-            series = self._series.setdefault(key, Series())
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = Series(self._tally, key)
         return series
+
+
+def _rate(numbers: Sequence[int]) -> float:
+    """Of all requests, those that the upstream or the gateway did not fail; what a client did wrong counts as served."""
+    requests = sum(numbers[_LATENCY : _LATENCY + _HISTOGRAM - 1])
+    return numbers[_GOOD] / requests if requests else 1.0

@@ -26,6 +26,7 @@ from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
 from ailb.services import Services
+from ailb.tally import Shared, Tally
 from ailb.workers import supervise
 
 if TYPE_CHECKING:
@@ -47,22 +48,23 @@ def serve(path: Path, environ: Mapping[str, str]) -> int:
     _raise_file_limit()
     if config.server.workers == 1:
         return first.serve(listener)
-    # Each makes its own of everything: processes must not share ids, dice or connections.
-    return supervise(config.server.workers, lambda: _Process(path, environ).serve(listener))
+    shared = Shared(config.server.workers)
+    # Each makes its own of everything else: processes must not share ids, dice or connections.
+    return supervise(config.server.workers, lambda seat: _Process(path, environ, shared.tally(seat)).serve(listener))
 
 
 class _Process:
     """What one process serves with. Raises ConfigError."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
-        self._clock, self._metrics = Clock(), Metrics()
+    def __init__(self, path: Path, environ: Mapping[str, str], tally: Tally | None = None) -> None:
+        self._clock, self._metrics = Clock(), Metrics(tally)
         self._services = Services({Clock: self._clock, Meter: self._metrics}, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()
 
     def serve(self, listener: socket) -> int:
         store = self._services.start()
-        gateway = Gateway(self.snapshot, self._load, self._clock, store)
+        gateway = Gateway(self.snapshot, self._load, self._clock, store, open=self._metrics.open)
         asgi = _app(gateway, self._metrics, self.snapshot.config, store)
         _greet(self.snapshot)
         serving, run = engine(asgi, self.snapshot.config.server, listener)

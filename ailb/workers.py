@@ -1,7 +1,7 @@
 """Several processes behind one listening socket: forked before anything runs, watched, and ended together.
 
 A worker that dies young has something wrong with it that the next one would have too: then all are ended, so that nobody stands half
-alive behind an open port. One that had lived a while is replaced.
+alive behind an open port. One that had lived a while is replaced. Each has a seat, a number from 0 on, which its successor takes over.
 """
 
 import os
@@ -18,30 +18,31 @@ YOUNG_SECONDS: Final = 10.0
 TOLD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def supervise(number: int, run: Callable[[], int]) -> int:
-    """Runs `run` in `number` processes until they are told to end by SIGTERM or SIGINT. Returns the exit status: 0, or 1 when one failed.
+def supervise(number: int, run: Callable[[int], int], *, young_seconds: float = YOUNG_SECONDS) -> int:
+    """Runs `run(seat)` in `number` processes until SIGTERM or SIGINT tells them to end. Returns the exit status: 0, or 1 when one failed.
 
     SIGHUP is passed on too. Nothing may have been started before that a fork does not survive: no thread, no event loop.
     """
-    crew = _Crew(run)
+    crew = _Crew(run, young_seconds)
     with crew.listening():
-        for _ in range(number):
-            crew.hire()
+        for seat in range(number):
+            crew.hire(seat)
         return crew.watch()
 
 
 class _Crew:
-    def __init__(self, run: Callable[[], int]) -> None:
+    def __init__(self, run: Callable[[int], int], young_seconds: float) -> None:
         self._run = run
-        self._born: dict[int, float] = {}
+        self._young_seconds = young_seconds
+        self._born: dict[int, tuple[int, float]] = {}
         self._ending = False
         self._failed = False
 
-    def hire(self) -> None:
+    def hire(self, seat: int) -> None:
         pid = os.fork()
         if pid == 0:
-            self._work()
-        self._born[pid] = time.monotonic()
+            self._work(seat)
+        self._born[pid] = seat, time.monotonic()
 
     def watch(self) -> int:
         """Until the last worker is gone."""
@@ -49,7 +50,8 @@ class _Crew:
             pid, status = os.wait()
             born = self._born.pop(pid, None)
             if born is not None and not self._ending:
-                self._replace(pid, os.waitstatus_to_exitcode(status), time.monotonic() - born)
+                seat, since = born
+                self._replace(pid, seat, os.waitstatus_to_exitcode(status), time.monotonic() - since)
             elif status != 0:
                 self._failed = True
         return int(self._failed)
@@ -64,12 +66,12 @@ class _Crew:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _work(self) -> None:
+    def _work(self, seat: int) -> None:
         for number in TOLD:
             signal.signal(number, signal.SIG_DFL)
         status = 1
         try:
-            status = self._run()
+            status = self._run(seat)
         except KeyboardInterrupt:
             status = 0
         # A child must never return into its parent's code.
@@ -78,10 +80,10 @@ class _Crew:
         finally:
             os._exit(status)
 
-    def _replace(self, pid: int, status: int, lived: float) -> None:
+    def _replace(self, pid: int, seat: int, status: int, lived: float) -> None:
         LOG.error("a worker ended", pid=pid, status=status)
-        if lived >= YOUNG_SECONDS:
-            self.hire()
+        if lived >= self._young_seconds:
+            self.hire(seat)
             return
         self._failed = True
         self._tell(signal.SIGTERM)

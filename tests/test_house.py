@@ -29,7 +29,7 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
-SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "testing", "testing_money", "testing_replays")
+SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "tally", "testing", "testing_money", "testing_replays")
 TARGETS = ("breaker", "latency", "health", "strategy", "abilities")
 MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays")
 KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *TARGETS, *MONEY))})

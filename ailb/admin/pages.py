@@ -48,7 +48,6 @@ class Pages:
 
     async def metrics(self, request: Request) -> Response:
         self._admit(request)
-        self._metrics.opened(len(self._gateway.serving))
         return Response(self._metrics.text(), media_type=self._metrics.content_type)
 
     async def models(self, request: Request) -> Response:

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,26 +14,37 @@ PROGRAM = """
 import os, signal, sys, time
 from ailb import workers
 
-def run():
+def run(seat):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    sys.stdout.write(f"{os.getpid()}\\n"); sys.stdout.flush()
+    sys.stdout.write(f"{os.getpid()} {seat}\\n"); sys.stdout.flush()
     {body}
     return 0
 
-sys.exit(workers.supervise(2, run))
+sys.exit(workers.supervise(2, run, young_seconds={young}))
 """
 WAITS = "[time.sleep(60) for _ in range(9)]"
 
 
-def started(body: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.replace("{body}", body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@contextmanager
+def started(body: str, young: float = 10) -> Iterator["subprocess.Popen[str]"]:
+    program = PROGRAM.replace("{body}", body).replace("{young}", str(young))
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def born(process: "subprocess.Popen[str]") -> tuple[int, int]:
+    """The next one's process id and seat; in between are lines of the log."""
+    assert process.stdout is not None
+    while len(words := process.stdout.readline().split()) != 2:
+        assert words, "no more of them"
+    return int(words[0]), int(words[1])
 
 
 def pids(process: "subprocess.Popen[str]") -> list[int]:
-    assert process.stdout is not None
-    return [int(process.stdout.readline()) for _ in range(2)]
+    return [born(process)[0] for _ in range(2)]
 
 
 def gone(pid: int) -> bool:
@@ -61,6 +74,20 @@ def test_one_that_dies_young_takes_all_with_it(how: signal.Signals) -> None:
         os.kill(first, how)
         assert process.wait(20) == 1
     assert gone(second)
+
+
+def test_one_that_dies_old_is_replaced_in_its_seat() -> None:
+    with started(WAITS, young=0) as process:
+        workers = {seat: pid for pid, seat in (born(process), born(process))}
+        assert {0, 1} == workers.keys()
+        for seat in (1, 0, 1):
+            os.kill(workers[seat], signal.SIGKILL)
+            pid, taken = born(process)
+            assert seat == taken
+            workers[seat] = pid
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert all(map(gone, workers.values()))
 
 
 def test_one_that_cannot_begin_is_a_failure_of_all() -> None:

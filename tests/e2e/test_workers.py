@@ -1,16 +1,20 @@
 """Two processes behind one port, on PostgreSQL and Redis (FAULTS A2, E4, E8): together they keep to what one would."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
 from ailb.secret import Secret
+from ailb.workers import YOUNG_SECONDS
 from tests.ailb.store.conftest import postgres, postgres_url
 from tests.e2e.gateway import Gateway
 from tests.e2e.scripts import hello
-from tests.e2e.test_money import COST, api, audited, bursts, new_key, settled, started, written
+from tests.e2e.test_money import ADMIN, COST, api, audited, bursts, new_key, settled, started, written
 from tests.e2e.upstream import Upstream
 from tests.middleware.redis_server import Server, serving
 
@@ -61,3 +65,51 @@ def test_a_revoked_key_is_refused_everywhere_within_two_seconds(two: Gateway, up
     while monotonic() - revoked < 2:
         two.chat(model, headers=headers)
     assert {two.chat(model, headers=headers).status for _ in range(20)} == {401}
+
+
+def counted(text: str) -> dict[str, float]:
+    """Sums of the metrics without their labels, of which a test's model is one."""
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, _, number = line.rpartition(" ")
+            name = name.partition("{")[0]
+            found[name] = found.get(name, 0) + float(number)
+    return found
+
+
+def scraped(gateway: Gateway, times: int = 10) -> list[dict[str, float]]:
+    """Each on a connection of its own, so that sooner or later every worker is asked."""
+    answers = [gateway.get("/metrics", {"authorization": f"Bearer {ADMIN}"}) for _ in range(times)]
+    return [counted(answer.body.decode()) for answer in answers]
+
+
+def children(gateway: Gateway) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children").read_text().split()]
+
+
+def test_metrics_are_those_of_all_workers_and_outlive_each(two: Gateway, upstream: Upstream) -> None:
+    began = monotonic()
+    secret, id = new_key(two)
+    model = upstream.on(hello)
+    assert bursts(two, model, secret, 20, 20) == {"200": 40}
+    settled(two, id)
+    expected: dict[str, Any] = {
+        "ailb_requests_total": 40,
+        "ailb_request_latency_ms_count": 40,
+        "ailb_open_exchanges": 0,
+        "ailb_budget_holds_total": 40,
+    }
+    expected |= {"ailb_cost_total_usd": pytest.approx(40 * COST), "ailb_request_success_rate": 1}
+    assert [expected] * 10 == [{name: found[name] for name in expected} for found in scraped(two)]
+    dead = children(two)[0]
+    sleep(max(0, began + YOUNG_SECONDS + 1 - monotonic()))  # before that its death would be everybody's
+    os.kill(dead, signal.SIGKILL)
+    two.line_with("a worker ended")
+    deadline = monotonic() + 10
+    while two.output.count('"event":"serving"') < 3:
+        assert monotonic() < deadline
+        assert {40} == {found["ailb_requests_total"] for found in scraped(two, 2)}
+    assert {200} == {two.chat(model, headers={"authorization": f"Bearer {secret}"}).status for _ in range(10)}
+    settled(two, id)
+    assert [50] * 10 == [found["ailb_requests_total"] for found in scraped(two)]
