@@ -1,15 +1,19 @@
 """One upstream for all, and one gateway for each engine; a test that needs another config launches its own."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.ailb.store.conftest import fresh, postgres
 from tests.e2e.gateway import Gateway, config, free_port, providers
 from tests.e2e.upstream import Upstream
+
+__all__ = ["postgres"]  # fixtures are found by their names here
 
 Launch = Callable[..., AbstractContextManager[Gateway]]
 
@@ -66,3 +70,15 @@ def gateway(shared: Gateway) -> Iterator[Gateway]:
     yield shared
     shared.check()
     assert shared.process.poll() is None
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def new_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """The URL of a store of one's own, of each kind in turn."""
+    if request.param == "sqlite":
+        yield lambda: f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('store')}/ailb.db"
+        return
+    server, databases = request.getfixturevalue("postgres"), AsyncExitStack()
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        yield lambda: runner.run(databases.enter_async_context(fresh(server))).reveal()
+        runner.run(databases.aclose())

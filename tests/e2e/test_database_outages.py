@@ -16,9 +16,9 @@ import pytest
 from benchmarks.procfs import tree
 from tests.ailb.store.conftest import BINARIES
 from tests.e2e.gateway import Gateway
+from tests.e2e.paying import COST, audited, new_key, settled, started, written
 from tests.e2e.raw import Answer
 from tests.e2e.scripts import hello
-from tests.e2e.test_money import COST, audited, new_key, settled, started, written
 from tests.e2e.upstream import Upstream
 from tests.e2e.wire import asked as body
 
@@ -96,8 +96,7 @@ def recovered(gateway: Gateway, upstream: Upstream, secret: str, seconds: float 
 def test_without_its_database_a_gateway_refuses_fast_and_comes_back(
     engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
 ) -> None:
-    file = written(engine, upstream, tmp_path)
-    file.write_text(file.read_text().replace(f"sqlite+aiosqlite:///{tmp_path / 'ailb.db'}", cluster.url))
+    file = written(engine, upstream, tmp_path, cluster.url)
     with started(file) as gateway:
         secret, id = new_key(gateway, monthly_quota_dollars=1)
         assert asked(gateway, upstream, secret)[0].status == 200

@@ -1,11 +1,13 @@
 """Providers whose streams are read on after the client left: for the usage, within bounds, and not when the gateway ends."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import PATIENT, Gateway, provider
+from tests.e2e.paying import COST, audited, new_key, rows, settled, started, written
 from tests.e2e.scripts import stalls
 from tests.e2e.upstream import Flag, Script, Talk, Upstream
 from tests.e2e.wire import DONE, STOP, TOTAL, asked, token
@@ -31,10 +33,10 @@ def draining(launch: Launch, upstream: Upstream) -> Iterator[Gateway]:
         yield gateway
 
 
-def left(gateway: Gateway, model: str, id: str) -> None:
+def left(gateway: Gateway, model: str, id: str, **headers: str) -> None:
     """A client that leaves after the first token."""
     with gateway.client() as client:
-        client.post(asked(model, stream=True), headers={"x-request-id": id}).head()
+        client.post(asked(model, stream=True), headers={"x-request-id": id, **headers}).head()
         client.until(b"first")
 
 
@@ -55,3 +57,17 @@ def test_it_is_not_read_on_for_ever(draining: Gateway, upstream: Upstream) -> No
     assert upstream.call(model).gone.wait(3)
     (line,) = draining.entries("drained-short-", 1)
     assert ("disconnected", None) == (line["outcome"], line["output_tokens"])
+
+
+def test_what_was_read_on_costs_what_its_usage_says(engine: str, upstream: Upstream, tmp_path: Path, new_store: Callable[[], str]) -> None:
+    file, gate = written(engine, upstream, tmp_path, new_store()), upstream.flag()
+    file.write_text(file.read_text().replace('name = "a"\n', 'name = "a"\ndrain = true\n'))
+    with started(file) as gateway:
+        secret, id = new_key(gateway, monthly_quota_dollars=1)
+        model = upstream.on(held(gate), kind="m")
+        left(gateway, model, "drained-paid-", authorization=f"Bearer {secret}")
+        assert not upstream.call(model).gone.wait(0.5)
+        gate.set()
+        assert settled(gateway, id)["current_spend"] == COST
+        assert [("disconnected", False)] == [(row["status"], row["estimated"]) for row in rows(gateway, id)]
+    audited(file)

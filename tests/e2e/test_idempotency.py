@@ -19,10 +19,10 @@ BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"
 
 
 @pytest.fixture
-def start(engine: str, upstream: Upstream, tmp_path: Path) -> Start:
+def start(engine: str, upstream: Upstream, tmp_path: Path, new_store: Callable[[], str]) -> Start:
     port = free_port()
     text = f"[server]\n{table({'host': '127.0.0.1', 'port': port, 'engine': engine, 'drain_seconds': 2.0})}"
-    text += f"[store]\n{table({'url': f'sqlite+aiosqlite:///{tmp_path}/ailb.db'})}"
+    text += f"[store]\n{table({'url': new_store()})}"
     text += "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "idempotency", "routing"))
     text += provider("a", f"http://127.0.0.1:{upstream.port}/a/v1", ["m-*"], PATIENT)
     file = tmp_path / "config.toml"

@@ -13,8 +13,8 @@ from ailb.secret import Secret
 from ailb.workers import YOUNG_SECONDS
 from tests.ailb.store.conftest import postgres, postgres_url
 from tests.e2e.gateway import Gateway
+from tests.e2e.paying import ADMIN, COST, api, audited, bursts, new_key, settled, started, written
 from tests.e2e.scripts import hello
-from tests.e2e.test_money import ADMIN, COST, api, audited, bursts, new_key, settled, started, written
 from tests.e2e.upstream import Upstream
 from tests.middleware.redis_server import Server, serving
 

@@ -64,7 +64,7 @@ def _cluster(folder: Path, port: int) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _fresh(server: str) -> AsyncIterator[Secret]:
+async def fresh(server: str) -> AsyncIterator[Secret]:
     """A database of its own on the server."""
     name = f"test_{token_hex(6)}"
     admin = create_async_engine(make_url(server).set(database="postgres"), isolation_level="AUTOCOMMIT")
@@ -90,7 +90,7 @@ def sqlite_url(tmp_path: Path) -> Secret:
 
 @pytest.fixture
 async def postgres_url(postgres: str) -> AsyncIterator[Secret]:
-    async with _fresh(postgres) as url:
+    async with fresh(postgres) as url:
         yield url
 
 
@@ -100,7 +100,7 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[S
     if request.param == "sqlite":
         yield Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db")
         return
-    async with _fresh(request.getfixturevalue("postgres")) as url:
+    async with fresh(request.getfixturevalue("postgres")) as url:
         yield url
 
 
