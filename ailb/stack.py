@@ -6,7 +6,7 @@ from inspect import isawaitable
 from typing import Protocol
 
 from ailb.errors import Refusal, UpstreamFailure
-from ailb.exchange import Attempt, Exchange, Reply
+from ailb.exchange import Attempt, Exchange, Reply, batches_of
 
 Next = Callable[[Exchange], Awaitable[Reply]]
 
@@ -32,7 +32,10 @@ def stack(layers: Sequence[Layer], innermost: Next) -> Next:
 
 
 class Innermost:
-    """Asks the provider of the target that routing picked, after the attempt hooks agreed, and keeps the attempt's record."""
+    """Asks the provider of the target that routing picked, after the attempt hooks agreed, and keeps the attempt's record.
+
+    Of a dry exchange the hooks are asked, and nobody else; its reply is empty.
+    """
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         self._providers = providers
@@ -48,6 +51,8 @@ class Innermost:
                 waiting = hook(attempt)
                 if isawaitable(waiting):
                     await waiting
+            if exchange.dry:
+                return Reply(batches_of([]))
             exchange.attempts.append(attempt)
             reply = await self._providers[target.provider](exchange, attempt)
         except Refusal as failure:

@@ -18,7 +18,8 @@ class Access:
         self._meter = meter
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
-        exchange.on_settle(lambda outcome: self._tell(exchange, outcome))
+        if not exchange.dry:
+            exchange.on_settle(lambda outcome: self._tell(exchange, outcome))
         return await call_next(exchange)
 
     def _tell(self, exchange: Exchange, outcome: Outcome) -> None:

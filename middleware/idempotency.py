@@ -41,7 +41,7 @@ class Idempotency:
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
         """Raises BadRequest for a malformed key, Conflict, and Unavailable where nobody can tell whether it was done before."""
         name = exchange.headers.get(HEADER)
-        if name is None:
+        if name is None or exchange.dry:
             return await call_next(exchange)
         claim = Claim(_owner(exchange.caller, exchange.prompt), _checked(name), _fingerprint(exchange.prompt))
         stored = await self._begin(claim)

@@ -62,16 +62,20 @@ class RateLimit:
         shared = self._shared
         if shared is not None:
             if shared.up:
-                stay = Stay(exchange, limits, shared, slot)
-                exchange.on_settle(stay.settle)
                 try:
-                    await stay.admit()
+                    await self._stay(Stay(exchange, limits, shared, slot), exchange)
                     return
                 except BooksLost:
                     pass  # what it has taken comes back all the same, once Redis does
             if self._refuse:
                 raise Unavailable("the rate limits cannot be looked up now", headers={"retry-after": "1"})
-        stay = Stay(exchange, limits, self._memory, slot)
+        await self._stay(Stay(exchange, limits, self._memory, slot), exchange)
+
+    async def _stay(self, stay: Stay, exchange: Exchange) -> None:
+        """Raises RateLimited, BooksLost."""
+        if exchange.dry:
+            await stay.look()
+            return
         exchange.on_settle(stay.settle)
         await stay.admit()
 

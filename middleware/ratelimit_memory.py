@@ -21,6 +21,9 @@ class Memory:
     async def look(self, name: str) -> Window:
         return Window(*await self._counts.get_sliding_window(name, MINUTE))
 
+    async def busy(self, account: str) -> int:
+        return len(self._slots.get(account, ()))
+
     async def take(self, name: str, limit: int, cost: int) -> bool:
         return await self._counts.acquire_sliding_window_entry(name, limit, MINUTE, cost)
 

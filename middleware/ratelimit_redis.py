@@ -43,6 +43,8 @@ return 1
 """
 """A sorted set of the slots that are taken, by the time when their lease is over. ARGV: most slots, slot, seconds of the lease."""
 
+BUSY: Final = "return redis.call('ZCOUNT', KEYS[1], '(' .. redis.call('TIME')[1], '+inf')"
+
 LEAVE: Final = "redis.call('ZREM', KEYS[1], ARGV[1])"
 
 RENEW: Final = """
@@ -81,6 +83,7 @@ class Shared:
         self._redis: Redis = Redis(connection_pool=pool)
         self._counts = RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, connection_pool=pool)  # type: ignore[arg-type]
         self._enter = self._redis.register_script(ENTER)
+        self._busy = self._redis.register_script(BUSY)
         self._leave = self._redis.register_script(LEAVE)
         self._renew = self._redis.register_script(RENEW)
         self._give_back = self._redis.register_script(GIVE_BACK)
@@ -108,6 +111,10 @@ class Shared:
 
     async def look(self, name: str) -> Window:
         return Window(*await self._asked(self._counts.get_sliding_window, name, MINUTE))
+
+    async def busy(self, account: str) -> int:
+        taken: int = await self._asked(self._busy, [_slots(account)])
+        return taken
 
     async def take(self, name: str, limit: int, cost: int) -> bool:
         return await self._asked(self._counts.acquire_sliding_window_entry, name, limit, MINUTE, cost)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ailb.errors import RateLimited
 from ailb.exchange import Exchange, Outcome
@@ -48,13 +48,11 @@ class Stay:
         """Takes all, and writes the reply's headers. Raises RateLimited and BooksLost; `settle` then gives back what was taken."""
         books, limits = self._books, self._limits
         windows = [await books.look(share.name) for share in self._shares]
-        for share, window in zip(self._shares, windows, strict=True):
-            if window.used + share.cost > share.limit:
-                raise self._refusal(share, windows)
+        self._record(windows, None)
+        self._check(windows)
         if limits.parallel is not None and self._slot is not None and not await books.enter(limits.account, limits.parallel, self._slot):
             self._slot = None
-            what = f"Rate limit exceeded: {limits.parallel} requests at a time"
-            raise RateLimited(what, headers={"retry-after": "1", **self._told(windows)})
+            raise self._crowded(windows)
         for share in self._shares:
             if not await books.take(share.name, share.limit, share.cost):  # somebody came between the look and this
                 raise self._refusal(share, windows)
@@ -63,6 +61,16 @@ class Stay:
         self._admitted = True
         after = [window._replace(current=window.current + share.cost) for share, window in zip(self._shares, windows, strict=True)]
         self._exchange.reply_headers.update(self._told(after))
+
+    async def look(self) -> None:
+        """Takes nothing. Raises RateLimited where `admit` would now, and BooksLost."""
+        books, limits = self._books, self._limits
+        windows = [await books.look(share.name) for share in self._shares]
+        busy = 0 if limits.parallel is None else await books.busy(limits.account)
+        self._record(windows, busy)
+        self._check(windows)
+        if limits.parallel is not None and busy >= limits.parallel:
+            raise self._crowded(windows)
 
     def settle(self, outcome: Outcome) -> Awaitable[None] | None:
         """Gives the slot back, and of the tokens what was too much; of a request that was not admitted, everything."""
@@ -76,6 +84,34 @@ class Stay:
             waiting.append(self._books.leave(self._limits.account, self._slot))
         left = [one for one in waiting if one is not None]
         return _each(left) if left else None
+
+    def _record(self, windows: list[Window], busy: int | None) -> None:
+        """What was left before this request. `busy`: how many are under way, if anybody looked."""
+        limits: list[dict[str, Any]] = [
+            {
+                "kind": share.kind,
+                "limit": share.limit,
+                "left": max(0, share.limit - window.used),
+                "takes": share.cost,
+                "resets_seconds": round(window.wait(0), 3),
+            }
+            for share, window in zip(self._shares, windows, strict=True)
+        ]
+        most = self._limits.parallel
+        if most is not None:
+            left = None if busy is None else max(0, most - busy)
+            limits.append({"kind": "parallel", "limit": most, "left": left, "takes": 1, "resets_seconds": None})
+        self._exchange.record["limits"] = limits
+
+    def _check(self, windows: list[Window]) -> None:
+        """Raises RateLimited."""
+        for share, window in zip(self._shares, windows, strict=True):
+            if window.used + share.cost > share.limit:
+                raise self._refusal(share, windows)
+
+    def _crowded(self, windows: list[Window]) -> RateLimited:
+        what = f"Rate limit exceeded: {self._limits.parallel} requests at a time"
+        return RateLimited(what, headers={"retry-after": "1", **self._told(windows)})
 
     def _refusal(self, share: Share, windows: list[Window]) -> RateLimited:
         window = windows[self._shares.index(share)]

@@ -45,6 +45,9 @@ class Books(Protocol):
 
     async def look(self, name: str) -> Window: ...
 
+    async def busy(self, account: str) -> int:
+        """How many slots are taken."""
+
     async def take(self, name: str, limit: int, cost: int) -> bool:
         """Whether `cost`, at least 1, did fit into `limit`, and is taken."""
 

@@ -116,3 +116,29 @@ async def test_a_hook_that_refuses_prevents_the_attempt() -> None:
 async def test_an_onion_without_routing_says_so() -> None:
     with pytest.raises(LookupError, match="routing"):
         await Innermost({})(ask())
+
+
+async def test_of_a_dry_exchange_the_hooks_are_asked_and_no_provider() -> None:
+    exchange = ask()
+    exchange.target, exchange.dry = TARGET, True
+    agreed: list[Target] = []
+    exchange.on_attempt(lambda attempt: agreed.append(attempt.target))
+    reply = await Innermost({"fake": Answering(AssertionError("was asked"))})(exchange)
+    assert ([TARGET], [], [], None, []) == (
+        agreed,
+        [batch async for batch in reply],
+        exchange.attempts,
+        exchange.answered,
+        exchange.settlers,
+    )
+
+
+async def test_a_hook_can_refuse_a_dry_exchange() -> None:
+    def refuse(attempt: Attempt) -> None:
+        raise BadRequest("no")
+
+    exchange = ask()
+    exchange.target, exchange.dry = TARGET, True
+    exchange.on_attempt(refuse)
+    with pytest.raises(BadRequest):
+        await Innermost({"fake": Answering()})(exchange)

@@ -80,3 +80,11 @@ async def test_what_it_cost_is_on_the_line(nanos: int, dollars: float) -> None:
     exchange.cost = nanos
     line, _ = await line_of(exchange, answers("Hi"))
     assert dollars == line["cost_usd"]
+
+
+async def test_what_is_only_explained_is_not_in_the_log_and_not_counted() -> None:
+    exchange, meter = ask(), Counting()
+    exchange.dry = True
+    with capture_logs() as lines:
+        result = await run(Access(meter), exchange, answers("Hi"))
+    assert ("Hi", [], []) == (result.text, lines, meter.seen)

@@ -238,3 +238,15 @@ async def test_a_store_that_goes_down_meanwhile_costs_nobody_his_answer(stream: 
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         Idempotency(MemoryReplays(), **options)
+
+
+async def test_what_is_only_explained_is_neither_given_again_nor_kept() -> None:
+    replays, upstream = MemoryReplays(), Upstream("Hi")
+    layer, dry = Idempotency(replays), asks()
+    dry.dry = True
+    await run(layer, dry, upstream)
+    await run(layer, asks(), upstream)
+    again = asks()
+    again.dry = True
+    result = await run(layer, again, upstream)
+    assert (3, {}) == (upstream.asked, result.exchange.reply_headers)

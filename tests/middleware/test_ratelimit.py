@@ -220,3 +220,48 @@ def test_a_limit_is_a_number_of_at_least_one(option: str, value: Any) -> None:
 def test_options_that_mean_nothing_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         construct(RateLimit, "layer", options, {})
+
+
+def dried(exchange: Exchange) -> Exchange:
+    exchange.dry = True
+    return exchange
+
+
+async def test_what_is_only_explained_takes_nothing_and_says_what_is_left() -> None:
+    layer = RateLimit()
+    await run(layer, of_key(**LIMITED), answers("Hi", usage=Usage(90, 10)))
+    for _ in range(5):
+        result = await run(layer, dried(of_key(text="x" * 400, body={"max_tokens": 50}, **LIMITED)), answers())
+        assert (None, []) == (result.refusal, result.exchange.settlers)
+        limits = {limit.pop("kind"): limit for limit in result.exchange.record["limits"]}
+        assert 0 < limits["requests"].pop("resets_seconds") <= 120
+        assert 0 < limits["tokens"].pop("resets_seconds") <= 120
+        assert {
+            "requests": {"limit": 3, "left": 2, "takes": 1},
+            "tokens": {"limit": 1000, "left": 900, "takes": 150},
+            "parallel": {"limit": 2, "left": 2, "takes": 1, "resets_seconds": None},
+        } == limits
+    assert [200, 200, 429] == await statuses(layer, [of_key(**LIMITED) for _ in range(3)])
+
+
+async def test_what_is_only_explained_is_refused_as_it_would_be() -> None:
+    layer = RateLimit()
+    await run(layer, of_key(rate_limit_rpm=1), answers("Hi"))
+    result = await run(layer, dried(of_key(rate_limit_rpm=1)), answers("Hi"))
+    assert isinstance(result.refusal, RateLimited)
+    assert [("requests", 0)] == [(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]]
+
+    async def beside(exchange: Exchange) -> Reply:
+        crowded = await run(layer, dried(of_key("key-2", max_parallel=1)), answers("Hi"))
+        assert isinstance(crowded.refusal, RateLimited)
+        assert [("parallel", 0)] == [(limit["kind"], limit["left"]) for limit in crowded.exchange.record["limits"]]
+        return await answers("Hi")(exchange)
+
+    assert None is (await run(layer, of_key("key-2", max_parallel=1), beside)).refusal
+
+
+async def test_a_request_says_in_its_record_what_was_left() -> None:
+    layer = RateLimit()
+    results = [await run(layer, of_key(rate_limit_rpm=2, max_parallel=9), answers("Hi")) for _ in range(3)]
+    left = [[(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]] for result in results]
+    assert [[("requests", count), ("parallel", None)] for count in (2, 1, 0)] == left

@@ -71,3 +71,11 @@ async def test_what_has_expired_makes_room() -> None:
     assert {"new"} == set(counts.storage) == set(counts.expirations)
     await counts.incr("old", -1.0)
     assert 0 == await counts.get("old")
+
+
+async def test_it_says_how_many_slots_are_taken() -> None:
+    books = Memory()
+    assert [True, True, False] == [await books.enter("a", 2, slot) for slot in "xyz"]
+    assert (2, 0) == (await books.busy("a"), await books.busy("b"))
+    books.leave("a", "x")
+    assert 1 == await books.busy("a")

@@ -289,3 +289,17 @@ async def test_the_refusal_says_when_to_come_back() -> None:
         refusal = (await run(gateway, ask(), answers("Hi"))).refusal
     assert isinstance(refusal, Unavailable)
     assert "1" == refusal.headers["retry-after"]
+
+
+async def test_what_is_only_explained_counts_the_slots_of_all_processes_that_live(server: Server) -> None:
+    async with patient(server, max_parallel=2) as one, patient(server, max_parallel=2) as other:
+        server.say(f"ZADD {PREFIX}:slots:user/anonymous 1 dead-x")  # its lease is over
+
+        async def beside(exchange: Exchange) -> Reply:
+            dry = ask()
+            dry.dry = True
+            assert None is (await run(other, dry, answers("Hi"))).refusal
+            assert [("parallel", 1)] == [(limit["kind"], limit["left"]) for limit in dry.record["limits"]]
+            return await answers("Hi")(exchange)
+
+        assert None is (await run(one, ask(), beside)).refusal

@@ -31,6 +31,10 @@ class Slow:
         await self._step()
         return Window(0, 0.0, self.counts.get(name, 0), 90.0)
 
+    async def busy(self, account: str) -> int:
+        await self._step()
+        return len(self.slots)
+
     async def take(self, name: str, limit: int, cost: int) -> bool:
         await self._step()
         fits = self.counts.get(name, 0) + cost <= limit
@@ -136,3 +140,16 @@ async def test_nothing_to_give_back_is_nothing_to_wait_for() -> None:
     await mine.admit()
     waiting: Awaitable[None] | None = mine.settle(Outcome("complete", 200, 0.1))
     assert waiting is None
+
+
+async def test_who_only_looks_takes_nothing() -> None:
+    books = Slow()
+    await stay(books, "y").admit()
+    before = (dict(books.counts), set(books.slots))
+    mine = stay(books)
+    await mine.look()
+    assert before == (books.counts, books.slots)
+    with pytest.raises(RateLimited):
+        await stay(books, limits=Limits("a", 10, 1000, 1)).look()
+    with pytest.raises(RateLimited):
+        await stay(books, limits=Limits("a", 1, None, None)).look()
