@@ -5,7 +5,7 @@ import random
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,10 +30,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def child(command: Sequence[str], folder: Path, log: Path, core: int | None = None) -> Iterator[Process]:
+def child(
+    command: Sequence[str], folder: Path, log: Path, core: int | None = None, *, environ: Mapping[str, str] | None = None
+) -> Iterator[Process]:
     """The process, in a group of its own that is ended with the block, working in `folder` and bound to one core if told so."""
+    given = {**_environ(folder), **(environ or {})}
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=folder, env=_environ(folder), stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, cwd=folder, env=given, stdout=output, stderr=output, start_new_session=True)
     try:
         if core is not None:
             os.sched_setaffinity(process.pid, {core})

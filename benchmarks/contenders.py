@@ -1,6 +1,7 @@
 """Who is measured: a name, and what Python is told to run. A new contender is a new row."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,10 +24,18 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`arguments` makes what comes after `python`, and writes the files that it needs."""
+    """`arguments` makes what comes after `python`, and writes the files that it needs.
+
+    `environ` is added to the environment, `start_seconds` are enough for a first answer. One that is not `faithful` may leave away or add
+    members of an answer, and cut a stream into other events, as long as the text is the same.
+    """
 
     name: str
     arguments: Callable[[Site], list[str]]
+    python: str = sys.executable
+    environ: tuple[tuple[str, str], ...] = ()
+    start_seconds: float = 20.0
+    faithful: bool = True
 
 
 SHORT = ("access", "routing")
@@ -37,15 +46,15 @@ FULL = ("access", "auth", "ratelimit", "budget", "routing")
 
 def ailb_config(site: Site, layers: Sequence[str] = SHORT) -> str:
     """In front of one provider, which is not free."""
-    server = _table("[server]", host="127.0.0.1", port=site.port, engine=site.engine)
-    store = _table("[store]", url=f"sqlite+aiosqlite:///{site.folder}/bench-{site.port}.db") if "budget" in layers else ""
-    price = _table("[[price]]", model="*", input=2.5, output=10.0) if "budget" in layers else ""
+    server = table("[server]", host="127.0.0.1", port=site.port, engine=site.engine)
+    store = table("[store]", url=f"sqlite+aiosqlite:///{site.folder}/bench-{site.port}.db") if "budget" in layers else ""
+    price = table("[[price]]", model="*", input=2.5, output=10.0) if "budget" in layers else ""
     url = f"{site.upstream}/v1"
-    provider = _table("[[provider]]", name="bench", kind="openai", base_url=url, api_key="sk-bench", models=["*"], local=True)
-    return "\n".join([server, store, *(_table("[[layer]]", use=name) for name in layers), provider, price])
+    provider = table("[[provider]]", name="bench", kind="openai", base_url=url, api_key="sk-bench", models=["*"], local=True)
+    return "\n".join([server, store, *(table("[[layer]]", use=name) for name in layers), provider, price])
 
 
-def _table(header: str, **values: object) -> str:
+def table(header: str, **values: object) -> str:
     """JSON's strings, numbers and lists are TOML's too."""
     return f"{header}\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 

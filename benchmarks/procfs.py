@@ -1,7 +1,8 @@
-"""What the kernel says of a process and its children: CPU time and resident memory."""
+"""What the kernel says of a process and its children: CPU time, resident memory, and what they have open."""
 
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -15,6 +16,16 @@ def cpu_seconds(pid: int) -> float:
 def resident_bytes(pid: int) -> int:
     """Resident memory of the process and its living children."""
     return sum(parse_resident_pages(_read(process, "statm")) for process in tree(pid)) * resource.getpagesize()
+
+
+def descriptors(pid: int) -> list[str]:
+    """What is open in the process and its living children, by the kernel's names, e.g. `socket:[4711]`."""
+    found = []
+    for process in tree(pid):
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed in between
+                found.append(str(link.readlink()))
+    return found
 
 
 def tree(pid: int) -> list[int]:

@@ -1,7 +1,6 @@
 """A contender that runs: started, asked until it answers, checked, and ended."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +11,11 @@ from pathlib import Path
 from benchmarks import procfs
 from benchmarks.children import BenchmarkError, Process, child, free_port, tail
 from benchmarks.contenders import Contender, Engine, Site
-from benchmarks.upstream import EVENTS, chat_answer, request_body
+from benchmarks.upstream import EVENTS, chat_answer, request_body, stream_events
 
 PATH = "/v1/chat/completions"
 KEY = "sk-bench"
 HEADERS = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
-START_SECONDS = 20.0
 ASK_AGAIN_SECONDS = 0.002
 
 
@@ -55,8 +53,9 @@ def serving(contender: Contender, engine: Engine, ground: Ground, options: Seque
     log = ground.folder / f"{contender.name}-{engine}-{port}.log"
     site = Site(engine, port, ground.upstream, ground.folder)
     began = time.monotonic()
-    with child([sys.executable, *options, *contender.arguments(site)], ground.folder, log, ground.core) as process:
-        _until_it_answers(process, port, log)
+    command = [contender.python, *options, *contender.arguments(site)]
+    with child(command, ground.folder, log, ground.core, environ=dict(contender.environ)) as process:
+        _until_it_answers(process, port, log, contender.start_seconds)
         answered = time.monotonic() - began
         server = Server(contender, process, port, log, answered, procfs.resident_bytes(process.pid))
         _check(server)
@@ -74,9 +73,9 @@ def ask(port: int, body: bytes) -> tuple[int, bytes]:
         connection.close()
 
 
-def _until_it_answers(process: Process, port: int, log: Path) -> None:
+def _until_it_answers(process: Process, port: int, log: Path, seconds: float) -> None:
     body = request_body("chat", stream=False)
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:
             status, content = ask(port, body)
@@ -92,9 +91,20 @@ def _until_it_answers(process: Process, port: int, log: Path) -> None:
 def _check(server: Server) -> None:
     """A contender that loses part of an answer is not measured."""
     _, whole = ask(server.port, request_body("chat", stream=False))
-    if json.loads(whole)["choices"] != json.loads(chat_answer())["choices"]:
-        raise BenchmarkError(f"{server.contender.name} changed the answer: {whole[:300]!r}")
     status, stream = ask(server.port, request_body("burst", stream=True))
-    events = sum(line.startswith(b"data:") for line in stream.splitlines())
-    if status != 200 or events != EVENTS:
-        raise BenchmarkError(f"{server.contender.name} relayed {events} of {EVENTS} events: {stream[-300:]!r}")
+    if status != 200 or text_of(stream) != text_of(b"".join(stream_events())):
+        raise BenchmarkError(f"{server.contender.name} lost text of a stream: {stream[-300:]!r}")
+    said, expected = json.loads(whole)["choices"], json.loads(chat_answer())["choices"]
+    if said[0]["message"]["content"] != expected[0]["message"]["content"]:
+        raise BenchmarkError(f"{server.contender.name} changed the answer: {whole[:300]!r}")
+    if server.contender.faithful:
+        events = sum(line.startswith(b"data:") for line in stream.splitlines())
+        if said != expected or events != EVENTS:
+            raise BenchmarkError(f"{server.contender.name} changed {whole[:300]!r}, or relayed {events} of {EVENTS} events")
+
+
+def text_of(stream: bytes) -> str:
+    """What the events of a stream of chat chunks say."""
+    events = [line[5:] for line in stream.splitlines() if line.startswith(b"data:") and b"[DONE]" not in line]
+    choices = [choice for event in events for choice in json.loads(event)["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)

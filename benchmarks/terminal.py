@@ -16,6 +16,7 @@ from benchmarks.stats import Book
 QUIET = 0.5
 """The load average above which somebody else works on this machine, too."""
 
+MARKS = {True: "✔", False: "✘", None: ""}
 COLOURS = {True: "green", False: "red", None: ""}
 
 

@@ -1,6 +1,7 @@
 """Files of /proc, and this very process."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -28,3 +29,9 @@ def test_this_process_has_memory_and_has_worked() -> None:
 def test_the_tree_has_the_children() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         assert {os.getpid(), process.pid} <= set(procfs.tree(os.getpid()))
+
+
+def test_what_is_open_has_the_kernels_names() -> None:
+    with socket.socket() as one:
+        names = procfs.descriptors(os.getpid())
+        assert f"socket:[{os.fstat(one.fileno()).st_ino}]" in names
