@@ -3,15 +3,18 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ailb.commands import takes_config
 
 if TYPE_CHECKING:
     from ailb.secret import Secret
-    from ailb.store.audit import Books, Check
+    from ailb.store.audit import Check
+    from ailb.store.database import Database
 
+T = TypeVar("T")
 HELP: Final = "prove that ledger, sums, budgets and holds agree"
 KEY: Final = "AILB_ADMIN_KEY"
 
@@ -27,13 +30,15 @@ def run(options: Namespace, environ: Mapping[str, str]) -> int:
     from ailb.commands.audit_gateway import Asked, compare
     from ailb.config import read
     from ailb.errors import Refusal
-    from ailb.store.audit import checks
+    from ailb.store.audit import audit
+    from ailb.store.audit_paid import paid
 
     url = read(options.config, environ).store.url
     try:
-        found = checks(_books(url))
+        found = _asked(url, audit)
         if options.url:
-            found += compare(lambda: _books(url), Asked(options.url, environ.get(KEY, "")))
+            gateway = Asked(options.url, environ.get(KEY, ""))
+            found += compare(lambda: _asked(url, partial(paid, by_user=not gateway.everything)), gateway)
     except Refusal as refusal:
         sys.stderr.write(f"ailb: {refusal.message}\n")
         return 1
@@ -41,16 +46,15 @@ def run(options: Namespace, environ: Mapping[str, str]) -> int:
     return 1 if any(check.wrong for check in found) else 0
 
 
-def _books(url: "Secret") -> "Books":
+def _asked(url: "Secret", question: Callable[["Database"], Awaitable[T]]) -> T:
     """Raises ConfigError, Unavailable."""
     from ailb.clock import Clock
-    from ailb.store.audit import Books, read
     from ailb.store.database import Database
 
-    async def work() -> Books:
+    async def work() -> T:
         async with Database(url, Clock()) as database:
             await database.prepare()
-            return await read(database)
+            return await question(database)
 
     return asyncio.run(work())
 

@@ -10,7 +10,8 @@ from urllib.parse import quote, urlsplit
 
 from ailb.errors import Unavailable
 from ailb.money import NANO
-from ailb.store.audit import Amount, Books, Check
+from ailb.store.audit import Amount, Check
+from ailb.store.audit_paid import Paid
 
 TRIES: Final = 10
 """How often both are read until nothing was spent meanwhile, and what the metrics counted first is written down."""
@@ -62,40 +63,32 @@ class Asked:
         return body
 
 
-def compare(read: Callable[[], Books], gateway: Asked) -> list[Check]:
-    """Raises Unavailable."""
+def compare(read: Callable[[], Paid], gateway: Asked) -> list[Check]:
+    """`read` tells by user what a gateway must be asked by user. Raises Unavailable."""
     billing = Check("roll-up = /api/billing/spend, by provider")
     metrics = Check("ledger since the gateway started = /metrics, by provider")
-    books = read()
+    paid = read()
     for _ in range(TRIES):
-        users = [None] if gateway.everything else sorted({key[1] for key in books.spend})
-        said, cost, books_now = {user: gateway.spend(user) for user in users}, gateway.cost(), read()
-        quiet = books_now.spend == books.spend
-        books = books_now
-        if quiet and (books.running is None or _spent(books.running) == _spent(cost)):
+        said = {user: gateway.spend(user or None) for user in paid.users}
+        cost, now = gateway.cost(), read()
+        quiet = now.users == paid.users
+        paid = now
+        if quiet and (paid.running is None or _spent(paid.running) == _spent(cost)):
             break
     if not quiet:
         raise Unavailable("the gateway is too busy to be compared: something was spent whenever it was asked")
-    for user in users:
-        _same(billing, user or "everybody", _by_provider(books, user), said[user], _NOBODY)
-    if books.running is None:
+    for user, amounts in paid.users.items():
+        _same(billing, user or "everybody", amounts, said[user], _NOBODY)
+    if paid.running is None:
         metrics.name += " (left out: not exactly one process is alive)"
     else:
-        _same(metrics, "since the start", books.running, cost, 0)
+        _same(metrics, "since the start", paid.running, cost, 0)
     return [billing, metrics]
 
 
 def _same(check: Check, who: str, left: Mapping[str, Any], right: Mapping[str, Any], none: object) -> None:
     for provider in sorted(left.keys() | right.keys()):
         check.same(f"{who} at {provider}", left.get(provider, none), right.get(provider, none))
-
-
-def _by_provider(books: Books, user: str | None) -> Mapping[str, Amount]:
-    sums: dict[str, Amount] = defaultdict(Amount)
-    for (_, spender, _, provider, *_), amount in books.spend.items():
-        if user in (None, spender):
-            sums[provider] = Amount(*(left + right for left, right in zip(sums[provider], amount, strict=True)))
-    return sums
 
 
 def _spent(amounts: Mapping[str, int]) -> Mapping[str, int]:

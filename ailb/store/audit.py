@@ -1,27 +1,38 @@
 """Proves that the books balance: everything that is said twice in the database is said alike.
 
-The database is read as of one instant, beside gateways that go on writing, and without the time limits that protect those.
+The database is read as of one instant, beside gateways that go on writing, and without the time limits that protect those. It does the
+adding up and the comparing itself: here arrive sums, the first few differences, and of everything else no more than the open holds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Executable, NullPool, and_, case, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, NullPool, Select, String, and_, case, func, literal_column, or_, select, true, union_all
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ailb.store.database import Database
-from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, PROCESSES, REVISIONS, SPEND
-from ailb.store.windows import DAY, Windows
+from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, REVISIONS, SPEND
+from ailb.store.windows import DAY, Period, Windows
 from ailb.store.writer import down, is_down
 
 NAMES: Final = ("user_id", "key_id", "provider", "model", "asked")
 SHOWN: Final = 20
 """Differences of one comparison that are told; a broken roll-up would have millions."""
+
+AT_ONCE: Final = 1000
+"""Rows that are here at the same time, where it is rows."""
+
+_AMOUNTS: Final = ("nanos", "tokens", "requests")
+_OF_BUDGET: Final = COUNTERS.c.budget_id == BUDGETS.c.id
+_ZERO: Final[ColumnElement[int]] = literal_column("0", BigInteger)
+_COLUMNS: Final = {"user": ("user_id",), "key": ("key_id",), "provider": ("provider",), "model": ("model", "asked"), "global": ()}
+"""Where a scope's id stands in the roll-up. A model's budget is for its name at the provider and for the one that clients use."""
 
 
 class Amount(NamedTuple):
@@ -43,33 +54,20 @@ class Check:
         self.compared += 1
         if left != right:
             self.wrong += 1
-            if self.wrong <= SHOWN:
+            if len(self.differences) < SHOWN:
                 self.differences.append(f"{what}: {left} is not {right}")
 
 
-Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """Everything that is compared, as of one instant. `entries` and `spend` are by (day, *NAMES)."""
-
-    entries: Mapping[Key, Amount]
-    spend: Mapping[Key, Amount]
-    budgets: Sequence[RowMapping]
-    counters: Sequence[RowMapping]
-    holds: Sequence[RowMapping]
-    negative: Sequence[RowMapping]
-    twice: Sequence[RowMapping]
-    settled: Sequence[RowMapping]
-    rows: int
-    pruned: int
-    running: Mapping[str, int] | None
-    """Nano-dollars by provider since the gateway started; None where not exactly one is alive."""
-
-
-async def read(database: Database) -> Books:
+async def audit(database: Database) -> list[Check]:
     """Raises Unavailable."""
+    async with one_instant(database) as connection:
+        checks = (_rolled_up, _spent, _held, _signs, _once)
+        return [await check(connection) for check in checks]
+
+
+@asynccontextmanager
+async def one_instant(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection to which nothing changes any more. Raises Unavailable."""
     engine = create_async_engine(database.url, poolclass=NullPool, hide_parameters=True)
     try:
         async with engine.connect() as connection:
@@ -77,7 +75,7 @@ async def read(database: Database) -> Books:
                 await connection.exec_driver_sql("BEGIN")  # the driver begins none for what only reads
             else:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            return await _books(connection)
+            yield connection
     # Drivers raise what they like when a server goes away.
     except Exception as error:
         if is_down(error):
@@ -87,121 +85,135 @@ async def read(database: Database) -> Books:
         await engine.dispose()
 
 
-def checks(books: Books) -> list[Check]:
-    return [_rolled_up(books), _spent(books), _held(books), _signs(books), _once(books)]
-
-
-def _rolled_up(books: Books) -> Check:
+async def _rolled_up(connection: AsyncConnection) -> Check:
     check = Check("ledger = roll-up, by day, user, key, provider and model")
-    kept = {key: amount for key, amount in books.spend.items() if key[0] >= books.pruned}
-    rows = {key: amount for key, amount in books.entries.items() if key[0] >= books.pruned}
-    for key in sorted(kept.keys() | rows.keys()):
-        check.same(str(key), rows.get(key, Amount()), kept.get(key, Amount()))
-    return check
-
-
-def _spent(books: Books) -> Check:
-    """Also of windows that are over: a counter is never forgotten before its budget."""
-    check = Check("roll-up = spent, by budget and window")
-    budgets = {row["id"]: row for row in books.budgets}
-    days = _by_scope(books.spend)
-    windows = Windows()
-    for counter in books.counters:
-        budget = budgets.get(counter["budget_id"])
-        if budget is None:
-            check.same(f"counter of {counter['budget_id']}", "a budget", "there")
-            continue
-        start = counter["window_start"]
-        end = windows.end(budget["period"], start)
-        mine = [amount for day, amount in days[budget["scope"], budget["scope_id"]].items() if start <= day and (end is None or day < end)]
-        found = (sum(amount.nanos for amount in mine), sum(amount.tokens for amount in mine))
-        check.same(_place(budget, start), found, (counter["spent_nanos"], counter["spent_tokens"]))
-    return check
-
-
-def _held(books: Books) -> Check:
-    check = Check("open holds = held, by budget and window")
-    held: dict[Key, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for hold in books.holds:
-        for place in orjson.loads(hold["windows"]):
-            nanos, tokens = held[tuple(place)]
-            held[tuple(place)] = (nanos + hold["nanos"], tokens + hold["tokens"])
-    counted = {(row["budget_id"], row["window_start"]): (row["held_nanos"], row["held_tokens"]) for row in books.counters}
-    budgets = {row["id"]: row for row in books.budgets}
-    for id, start in sorted(held.keys() | counted.keys()):
-        if id in budgets:  # a hold may outlive a budget, which takes its counters along
-            check.same(_place(budgets[id], start), held.get((id, start), (0, 0)), counted.get((id, start), (0, 0)))
-    return check
-
-
-def _signs(books: Books) -> Check:
-    """A day's sum may fall below zero only where a correction of that day is about another day's attempt."""
-    check = Check("nothing is negative")
-    for counter in books.counters:
-        for name in ("spent_nanos", "spent_tokens", "held_nanos", "held_tokens"):
-            check.same(f"{name} of {counter['budget_id']}", min(counter[name], 0), 0)
-    for row in books.negative:
-        check.same(f"row {row['id']}", row["nanos"], "0 or more")
-    return check
-
-
-def _once(books: Books) -> Check:
-    check = Check("one row for each hold, and none for one that is open")
-    check.compared = books.rows
-    for row in books.twice:
-        check.same(f"rows of hold {row['hold_id']}", row["n"], 1)
-    for row in books.settled:
-        check.same(f"open hold {row['hold_id']}", "a row", "none")
-    return check
-
-
-def _by_scope(spend: Mapping[Key, Amount]) -> Mapping[Key, Mapping[int, Amount]]:
-    """What counts for a scope, by day. A model's budget is for its name at the provider and for the one that clients use."""
-    days: dict[Key, dict[int, Amount]] = defaultdict(lambda: defaultdict(Amount))
-    for (day, user, key, provider, model, asked), amount in spend.items():
-        for scope in {("user", user), ("key", key), ("provider", provider), ("model", model), ("model", asked), ("global", "")}:
-            old = days[scope][day]
-            days[scope][day] = Amount(*(left + right for left, right in zip(old, amount, strict=True)))
-    return days
-
-
-def _place(budget: RowMapping, start: int) -> str:
-    return f"{budget['scope']} {budget['scope_id']} {budget['period']} from {datetime.fromtimestamp(start // 1_000_000, UTC):%Y-%m-%d}"
-
-
-async def _books(connection: AsyncConnection) -> Books:
-    async def rows(statement: Executable) -> Sequence[RowMapping]:
-        return (await connection.execute(statement)).mappings().all()
-
-    day = (ENTRIES.c.at - ENTRIES.c.at % literal_column(str(DAY), BigInteger)).label("day")
-    names = [ENTRIES.c[name] for name in NAMES]
-    tokens = func.sum(ENTRIES.c.input + ENTRIES.c.output).label("tokens")
+    pruned = await connection.scalar(select(REVISIONS.c.number).where(REVISIONS.c.name == "pruned")) or 0
+    day = ENTRIES.c.at - ENTRIES.c.at % literal_column(str(DAY), BigInteger)
     ended = and_(ENTRIES.c.kind == "attempt", ENTRIES.c.status != "failed")
-    requests = func.sum(case((ended, 1), else_=0)).label("requests")
-    entries = select(day, *names, func.sum(ENTRIES.c.nanos).label("nanos"), tokens, requests).group_by(day, *names)
-    number = func.count().label("n")
-    started = await rows(select(PROCESSES.c.started_at))
-    since = started[0]["started_at"] if started else 0
-    running = select(ENTRIES.c.provider, func.sum(ENTRIES.c.nanos).label("nanos")).where(ENTRIES.c.at >= since).group_by(ENTRIES.c.provider)
-    pruned = await rows(select(REVISIONS.c.number).where(REVISIONS.c.name == "pruned"))
-    return Books(
-        entries=_amounts(await rows(entries)),
-        spend=_amounts(await rows(select(SPEND))),
-        budgets=await rows(select(BUDGETS)),
-        counters=await rows(select(COUNTERS)),
-        holds=await rows(select(HOLDS.c.id, HOLDS.c.nanos, HOLDS.c.tokens, HOLDS.c.windows)),
-        negative=await rows(select(ENTRIES.c.id, ENTRIES.c.nanos).where(ENTRIES.c.kind == "attempt", ENTRIES.c.nanos < 0)),
-        twice=await rows(
-            select(ENTRIES.c.hold_id, number).where(ENTRIES.c.kind == "attempt").group_by(ENTRIES.c.hold_id).having(number > 1)
-        ),
-        settled=await rows(select(ENTRIES.c.hold_id).join(HOLDS, HOLDS.c.id == ENTRIES.c.hold_id).where(ENTRIES.c.kind == "attempt")),
-        rows=int((await rows(select(number).select_from(ENTRIES)))[0]["n"]),
-        pruned=int(pruned[0]["number"]) if pruned else 0,
-        running={row["provider"]: int(row["nanos"]) for row in await rows(running)} if len(started) == 1 else None,
+    entries = (ENTRIES.c.nanos, ENTRIES.c.input + ENTRIES.c.output, case((ended, 1), else_=0))
+    spend, nothing = [SPEND.c[name] for name in _AMOUNTS], [_ZERO] * len(_AMOUNTS)
+    both = union_all(
+        select(day.label("day"), *(ENTRIES.c[name] for name in NAMES), *_sides(entries, nothing)).where(ENTRIES.c.at >= pruned),
+        select(SPEND.c.day, *(SPEND.c[name] for name in NAMES), *_sides(nothing, spend)).where(SPEND.c.day >= pruned),
+    ).subquery()
+    keys = [both.c[name] for name in ("day", *NAMES)]
+    left, right = ([func.sum(both.c[f"{side}_{name}"]) for name in _AMOUNTS] for side in ("left", "right"))
+    pairs = select(*keys, *_sides(left, right)).group_by(*keys)
+    await _compare(connection, check, pairs, lambda row: str(tuple(row[name] for name in ("day", *NAMES))))
+    return check
+
+
+async def _spent(connection: AsyncConnection) -> Check:
+    """Also of windows that are over: a counter is never forgotten before its budget. Those of all budgets that have the same scope and
+    window are compared at once; there are no more such windows than the calendar has.
+    """
+    check = Check("roll-up = spent, by budget and window")
+    windows = select(BUDGETS.c.scope, BUDGETS.c.period, COUNTERS.c.window_start).distinct().join_from(COUNTERS, BUDGETS, _OF_BUDGET)
+    for scope, period, start in (await connection.execute(windows)).all():
+        await _compare(connection, check, _window(scope, period, start), _place)
+    lost = case((BUDGETS.c.id.is_(None), 1), else_=0)
+    counters = select(COUNTERS.c.budget_id, lost.label("wrong")).join_from(COUNTERS, BUDGETS, _OF_BUDGET, isouter=True)
+    await _find(connection, check, counters, lambda row: f"counter of {row['budget_id']}: its budget is not there")
+    return check
+
+
+async def _held(connection: AsyncConnection) -> Check:
+    check = Check("open holds = held, by budget and window")
+    held: dict[tuple[str, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
+    async for hold in _stream(connection, select(HOLDS.c.nanos, HOLDS.c.tokens, HOLDS.c.windows)):
+        for budget, start in orjson.loads(hold["windows"]):
+            nanos, tokens = held[budget, start]
+            held[budget, start] = (nanos + hold["nanos"], tokens + hold["tokens"])
+    counters = select(COUNTERS, BUDGETS.c.scope, BUDGETS.c.scope_id, BUDGETS.c.period).join_from(COUNTERS, BUDGETS, _OF_BUDGET)
+    async for row in _stream(connection, counters):
+        found = held.pop((row["budget_id"], row["window_start"]), (0, 0))
+        check.same(_place(row), found, (row["held_nanos"], row["held_tokens"]))
+    for (id, start), found in held.items():
+        budget = (await connection.execute(select(BUDGETS).where(BUDGETS.c.id == id))).mappings().first()
+        if budget is not None:  # a hold may outlive a budget, which takes its counters along
+            check.same(_place({**budget, "window_start": start}), found, (0, 0))
+    return check
+
+
+async def _signs(connection: AsyncConnection) -> Check:
+    check = Check("nothing is negative")
+    names = ("spent_nanos", "spent_tokens", "held_nanos", "held_tokens")
+    below = case((or_(*(COUNTERS.c[name] < 0 for name in names)), 1), else_=0)
+    counters = select(COUNTERS, below.label("wrong"))
+    await _find(connection, check, counters, lambda row: f"counter of {row['budget_id']}: {[row[name] for name in names]}")
+    below = case((ENTRIES.c.nanos < 0, 1), else_=0)
+    attempts = select(ENTRIES.c.id, ENTRIES.c.nanos, below.label("wrong")).where(ENTRIES.c.kind == "attempt")
+    await _find(connection, check, attempts, lambda row: f"row {row['id']}: {row['nanos']} is not 0 or more")
+    return check
+
+
+async def _once(connection: AsyncConnection) -> Check:
+    check = Check("one row for each hold, and none for one that is open")
+    number, attempt = func.count(), ENTRIES.c.kind == "attempt"
+    wrong = case((number > 1, 1), else_=0).label("wrong")
+    rows = select(ENTRIES.c.hold_id, number.label("n"), wrong).where(attempt).group_by(ENTRIES.c.hold_id)
+    await _find(connection, check, rows, lambda row: f"rows of hold {row['hold_id']}: {row['n']} is not 1")
+    settled = case((ENTRIES.c.id.is_not(None), 1), else_=0).label("wrong")
+    holds = select(HOLDS.c.id, settled).join_from(HOLDS, ENTRIES, and_(ENTRIES.c.hold_id == HOLDS.c.id, attempt), isouter=True)
+    await _find(connection, check, holds, lambda row: f"open hold {row['id']}: has a row")
+    return check
+
+
+def _window(scope: str, period: Period, start: int) -> Select[Any]:
+    """For each budget of that scope what the roll-up has, and what its counter has."""
+    end = Windows().end(period, start)
+    within = and_(SPEND.c.day >= start, true() if end is None else SPEND.c.day < end)
+    ids: list[ColumnElement[str]] = [SPEND.c[name] for name in _COLUMNS[scope]]
+    first, *others = ids or [literal_column("''", String)]
+    parts = [select(first.label("id"), SPEND.c.nanos, SPEND.c.tokens).where(within)]
+    parts += [select(other.label("id"), SPEND.c.nanos, SPEND.c.tokens).where(within, other != first) for other in others]
+    rows = union_all(*parts).subquery()
+    sums = select(rows.c.id, func.sum(rows.c.nanos).label("nanos"), func.sum(rows.c.tokens).label("tokens")).group_by(rows.c.id).subquery()
+    found = [func.coalesce(sums.c.nanos, _ZERO), func.coalesce(sums.c.tokens, _ZERO)]
+    counted = [COUNTERS.c.spent_nanos, COUNTERS.c.spent_tokens]
+    return (
+        select(BUDGETS.c.scope, BUDGETS.c.scope_id, BUDGETS.c.period, COUNTERS.c.window_start, *_sides(found, counted))
+        .join_from(COUNTERS, BUDGETS, _OF_BUDGET)
+        .join(sums, sums.c.id == BUDGETS.c.scope_id, isouter=True)
+        .where(BUDGETS.c.scope == scope, BUDGETS.c.period == period, COUNTERS.c.window_start == start)
     )
 
 
-def _amounts(rows: Iterable[RowMapping]) -> dict[Key, Amount]:
-    return {
-        (row["day"], *(row[name] for name in NAMES)): Amount(int(row["nanos"]), int(row["tokens"]), int(row["requests"])) for row in rows
-    }
+def _sides(left: Sequence[ColumnElement[Any]], right: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """What is to be the same, under the names that `_compare` knows."""
+    pairs = list(zip(_AMOUNTS, left, right, strict=False))
+    return [one.label(f"left_{name}") for name, one, _ in pairs] + [other.label(f"right_{name}") for name, _, other in pairs]
+
+
+async def _compare(connection: AsyncConnection, check: Check, pairs: Select[Any], what: Callable[[RowMapping], str]) -> None:
+    sub = pairs.subquery()
+    names = [name for name in _AMOUNTS if f"left_{name}" in sub.c]
+    differ = case((or_(*(sub.c[f"left_{name}"] != sub.c[f"right_{name}"] for name in names)), 1), else_=0)
+
+    def tell(row: RowMapping) -> str:
+        left, right = (Amount(*(int(row[f"{side}_{name}"]) for name in names)) for side in ("left", "right"))
+        return f"{what(row)}: {left} is not {right}"
+
+    await _find(connection, check, select(sub, differ.label("wrong")), tell)
+
+
+async def _find(connection: AsyncConnection, check: Check, rows: Select[Any], tell: Callable[[RowMapping], str]) -> None:
+    """Counts the rows, and those whose column `wrong` is 1, and tells the first of these."""
+    sub = rows.subquery()
+    compared, wrong = (await connection.execute(select(func.count(), func.coalesce(func.sum(sub.c.wrong), 0)))).one()
+    check.compared += compared
+    check.wrong += int(wrong)
+    if wrong and (room := SHOWN - len(check.differences)) > 0:
+        first = select(sub).where(sub.c.wrong == 1).order_by(*sub.c).limit(room)
+        check.differences += [tell(row) for row in (await connection.execute(first)).mappings()]
+
+
+async def _stream(connection: AsyncConnection, statement: Select[Any]) -> AsyncIterator[RowMapping]:
+    async with connection.stream(statement, execution_options={"yield_per": AT_ONCE}) as result:
+        async for row in result.mappings():
+            yield row
+
+
+def _place(row: Mapping[Any, Any]) -> str:
+    start = datetime.fromtimestamp(row["window_start"] // 1_000_000, UTC)
+    return f"{row['scope']} {row['scope_id']} {row['period']} from {start:%Y-%m-%d}"

@@ -10,26 +10,12 @@ import pytest
 
 from ailb.commands.audit_gateway import TRIES, Asked, compare
 from ailb.errors import Unavailable
-from ailb.store.audit import Amount, Books
+from ailb.store.audit import Amount
+from ailb.store.audit_paid import Paid
 
-DAY = 86_400_000_000
-BOOKS = Books(
-    entries={},
-    spend={
-        (DAY, "ann", "k", "openai", "m", "m"): Amount(300_000_000, 30, 2),
-        (2 * DAY, "ann", "k", "openai", "m", "m"): Amount(1, 1, 1),
-        (DAY, "bob", "k", "anthropic", "m", "m"): Amount(5, 5, 1),
-    },
-    budgets=[],
-    counters=[],
-    holds=[],
-    negative=[],
-    twice=[],
-    settled=[],
-    rows=0,
-    pruned=0,
-    running={"openai": 300_000_000, "anthropic": 0},
-)
+ANN, BOB = {"openai": Amount(300_000_001, 31, 3)}, {"anthropic": Amount(5, 5, 1)}
+BOTH = Paid({"": {**ANN, **BOB}}, {"openai": 300_000_000, "anthropic": 0})
+EACH = replace(BOTH, users={"ann": ANN, "bob": BOB})
 OPENAI = {"openai": {"spend": 0.300000001, "tokens": 31, "requests": 3}}
 ANTHROPIC = {"anthropic": {"spend": 5e-9, "tokens": 5, "requests": 1}}
 METRICS = 'ailb_cost_total_usd{model="a",provider="openai"} 0.1\nailb_cost_total_usd{model="b",provider="openai"} 0.2\nother 5\n'
@@ -67,26 +53,26 @@ def gateway(answers: Mapping[str, Any], metrics: str = METRICS, key: str = "") -
 
 def test_a_gateway_with_a_key_is_asked_about_everybody() -> None:
     with gateway({"": {**OPENAI, **ANTHROPIC}}, key="secret") as asked:
-        found = compare(lambda: BOOKS, asked)
+        found = compare(lambda: BOTH, asked)
     assert [(2, 0), (2, 0)] == [(check.compared, check.wrong) for check in found]
 
 
 def test_one_in_local_mode_is_asked_about_each_user() -> None:
     with gateway({"ann": OPENAI, "bob": ANTHROPIC}) as asked:
-        found = compare(lambda: BOOKS, asked)
+        found = compare(lambda: EACH, asked)
     assert [(2, 0), (2, 0)] == [(check.compared, check.wrong) for check in found]
 
 
 def test_differences() -> None:
     with gateway({"ann": OPENAI}, METRICS + 'ailb_cost_total_usd{model="c",provider="openai"} 1e-09\n') as asked:
-        billing, metrics = compare(lambda: BOOKS, asked)
+        billing, metrics = compare(lambda: EACH, asked)
     assert [f"bob at anthropic: {Amount(5, 5, 1)} is not {Amount()}"] == billing.differences
     assert ["since the start at openai: 300000000 is not 300000001"] == metrics.differences
 
 
 def test_metrics_of_several_processes_are_left_out() -> None:
     with gateway({"ann": OPENAI, "bob": ANTHROPIC}) as asked:
-        _, metrics = compare(lambda: replace(BOOKS, running=None), asked)
+        _, metrics = compare(lambda: replace(EACH, running=None), asked)
     assert 0 == metrics.compared
     assert "left out" in metrics.name
 
@@ -94,10 +80,10 @@ def test_metrics_of_several_processes_are_left_out() -> None:
 def test_a_busy_gateway_is_asked_again_and_given_up() -> None:
     reads = 0
 
-    def read() -> Books:
+    def read() -> Paid:
         nonlocal reads
         reads += 1
-        return replace(BOOKS, spend={**BOOKS.spend, (DAY, "eve", "k", "p", "m", "m"): Amount(min(reads, limit))})
+        return replace(EACH, users={**EACH.users, "eve": {"p": Amount(min(reads, limit))}})
 
     with gateway({"ann": OPENAI, "bob": ANTHROPIC, "eve": {"p": {"spend": 3e-9, "tokens": 0, "requests": 0}}}) as asked:
         limit = 3
@@ -111,4 +97,4 @@ def test_a_wrong_key_is_told() -> None:
     with gateway({}, key="secret") as asked:
         asked._key = "wrong"
         with pytest.raises(Unavailable, match="answers 401; AILB_ADMIN_KEY must be"):
-            compare(lambda: BOOKS, asked)
+            compare(lambda: EACH, asked)

@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Mapping
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ailb.store.audit import SHOWN, Check, checks, read
+from ailb.store.audit import SHOWN, Check, audit
 from ailb.store.database import Database
 from ailb.store.prune import prune, put_mark
 from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, SPEND
@@ -16,10 +17,6 @@ from tests.ailb.store.ledgers import write as write_ledger
 from tests.ailb.store.money import Bank, charge, intent
 
 ROLLED, SPENT, HELD, SIGNS, ONCE = range(5)
-
-
-async def audit(database: Database) -> list[Check]:
-    return checks(await read(database))
 
 
 async def wrong(database: Database) -> list[int]:
@@ -122,6 +119,35 @@ async def test_books_balance_after_old_rows_were_deleted(database: Database) -> 
     assert 2 == (await audit(database))[ROLLED].compared
     await do(database, delete(ENTRIES))
     assert [ROLLED] == await wrong(database)
+
+
+async def test_what_is_here_does_not_grow_with_the_books(database: Database) -> None:
+    """Twenty thousand rows that are all wrong, under a budget with as many counters. Dictionaries of them would take some 15 MB."""
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+    spend = "INSERT INTO spend (day, user_id, key_id, provider, model, asked, nanos, tokens, requests)"
+    counters = "INSERT INTO counters (budget_id, window_start, spent_nanos)"
+    entries = (
+        "INSERT INTO entries (hold_id, kind, at, request_id, attempt, user_id, key_id, provider, model, asked, status, nanos, estimated)"
+    )
+    row = "'req', 1, 'user-' || i, 'key', 'p', 'm', 'm', 'complete', 1, false"
+    budgets = [{"id": "b", "scope": "global", "scope_id": "", "period": "total", "created_at": 0}]
+    await do(
+        database,
+        insert(BUDGETS).values(budgets),
+        text(f"{spend} {numbers} SELECT {DAY}, 'user-' || i, 'key', 'p', 'm', 'm', 7, 1, 1 FROM n"),
+        text(f"{counters} {numbers} SELECT 'budget-' || i, {DAY}, 5 FROM n"),
+        text(f"{entries} {numbers} SELECT 'hold-' || i, 'attempt', {DAY}, {row} FROM n"),
+    )
+    tracemalloc.start()
+    try:
+        found = await audit(database)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [20000, 20000, 0, 0, 0] == [check.wrong for check in found]
+    assert [SHOWN, SHOWN, 0, 0, 0] == [len(check.differences) for check in found]
+    assert 20000 <= found[ONCE].compared
+    assert most < 4_000_000
 
 
 async def test_only_the_first_differences_are_told() -> None:
