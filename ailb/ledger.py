@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ailb.errors import Refusal
 from ailb.rates import Rates
 from ailb.usage import Usage
 
@@ -77,6 +78,14 @@ class Charge:
     first_event_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a hold would be now. With a `refusal` it would be none: then nothing is in it but how the budgets stand."""
+
+    hold: Hold
+    refusal: Refusal | None = None
+
+
 class Ledger(Protocol):
     async def hold(self, intent: Intent) -> Hold:
         """Durable when it returns; whoever is cancelled meanwhile holds nothing.
@@ -84,6 +93,9 @@ class Ledger(Protocol):
         Raises BudgetExceeded when not even the prompt and `least_tokens` fit into what is left, Unpriced when a budget applies and the
         price is not known, Unavailable when nothing can be written down.
         """
+
+    async def preview(self, intent: Intent) -> Preview:
+        """What `hold` would answer or raise. Nothing is held, and nothing written down. Raises Unavailable when nobody can tell."""
 
     def settle(self, hold: Hold, charge: Charge) -> Awaitable[None]:
         """Puts the truth in the place of the hold, once; a second charge for the same hold changes nothing.

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable
 
 from ailb.dialect import Target
-from ailb.errors import BudgetExceeded, Unpriced
-from ailb.ledger import Charge, Hold, Intent, Standing
+from ailb.errors import BudgetExceeded, Refusal, Unpriced
+from ailb.ledger import Charge, Hold, Intent, Preview, Standing
 from ailb.prompt import Prompt
 from ailb.rates import Rates
 
@@ -46,20 +46,24 @@ class MemoryLedger:
         return None if self.limit_tokens is None else self.limit_tokens - self.spent_tokens - self.held_tokens
 
     async def hold(self, intent: Intent) -> Hold:
-        granted = self._granted(intent)
-        if granted < intent.least_tokens:
-            raise BudgetExceeded
-        self._made += 1
-        tokens = intent.choices * granted
-        nanos = intent.rates.worst(intent.prompt_tokens, tokens) if intent.rates else 0
-        hold = Hold(f"hold-{self._made}", intent, nanos, intent.prompt_tokens + tokens, granted)
+        hold = self._hold(intent)
         self.holds[hold.id] = hold
         try:
             await asyncio.sleep(0)
         except asyncio.CancelledError:
             del self.holds[hold.id]
             raise
-        return Hold(hold.id, intent, hold.nanos, hold.tokens, granted, self._standings())
+        return Hold(hold.id, intent, hold.nanos, hold.tokens, hold.output_tokens, self._standings())
+
+    async def preview(self, intent: Intent) -> Preview:
+        try:
+            hold = self._hold(intent)
+        except Refusal as refusal:
+            return Preview(Hold("", intent, 0, 0, 0, self._standings()), refusal)
+        self.holds[hold.id] = hold
+        standings = self._standings()
+        del self.holds[hold.id]
+        return Preview(Hold("", intent, hold.nanos, hold.tokens, hold.output_tokens, standings))
 
     def settle(self, hold: Hold, charge: Charge) -> Awaitable[None]:
         if self.holds.pop(hold.id, None) is not None:
@@ -69,6 +73,16 @@ class MemoryLedger:
         written = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return written
+
+    def _hold(self, intent: Intent) -> Hold:
+        """Not counted yet. Raises BudgetExceeded, Unpriced."""
+        granted = self._granted(intent)
+        if granted < intent.least_tokens:
+            raise BudgetExceeded
+        self._made += 1
+        tokens = intent.choices * granted
+        nanos = intent.rates.worst(intent.prompt_tokens, tokens) if intent.rates else 0
+        return Hold(f"hold-{self._made}", intent, nanos, intent.prompt_tokens + tokens, granted)
 
     def _granted(self, intent: Intent) -> int:
         """-1 where not even the prompt fits."""

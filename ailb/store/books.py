@@ -12,14 +12,15 @@ import orjson
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ailb.errors import BudgetExceeded, Unpriced
-from ailb.ledger import Charge, Hold, Intent, Standing
+from ailb.errors import BudgetExceeded, Refusal, Unpriced
+from ailb.ledger import Charge, Hold, Intent, Preview, Standing
 from ailb.rates import Rates
 from ailb.store.counters import Budget, Counter, Counters, Place, Scope
 from ailb.store.database import Database
 from ailb.store.many import Many
 from ailb.store.schema import HOLDS
 from ailb.store.scopes import COLUMNS, MOST_NANOS, columns, scopes
+from ailb.store.seen import seen
 from ailb.store.settling import Settlement, give_back, take, write_down
 from ailb.store.writer import Unsure
 from ailb.usage import MOST
@@ -62,6 +63,14 @@ class Books:
             raise
         return hold
 
+    async def preview(self, intent: Intent) -> Preview:
+        """See Ledger. The budgets are read one after the other, as of about now."""
+        budgets = await seen(self._database, intent)
+        answer = _decide(_Request("", intent, {}, ()), budgets)
+        if isinstance(answer, Hold):
+            return Preview(answer)
+        return Preview(Hold("", intent, 0, 0, 0, tuple(_standing(*one) for one in budgets)), answer)
+
     def settle(self, hold: Hold, charge: Charge) -> Awaitable[None]:
         """See Ledger. While the database is down, it is kept and tried again."""
         return self._put((hold.id, charge))
@@ -82,7 +91,7 @@ class Books:
 
     async def _write(
         self, connection: AsyncConnection, settlements: Sequence[Settlement], requests: Sequence[_Request]
-    ) -> dict[str, Hold | Exception]:
+    ) -> dict[str, Hold | Refusal]:
         """All counters are read at once and written at once, for those who give back and those who ask."""
         counters, now = self._counters, self._database.micros()
         settled = await take(connection, settlements) if settlements else []
@@ -113,7 +122,7 @@ class Books:
         return (*own, *row.values())
 
 
-def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Exception:
+def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Refusal:
     """A hold, counted in every budget, or the refusal."""
     intent = request.intent
     if budgets and intent.rates is None:

@@ -75,3 +75,16 @@ async def test_prices_and_words() -> None:
     prices = FixedPrices(most_output=5, context=9)
     assert (NANO_RATES, 5, 9) == (prices.rates(TARGET), prices.most_output(TARGET), prices.context(TARGET))
     assert (2, 3) == (await WordCounter().count("a b"), await WordCounter().count_prompt(ask("one two three").prompt))
+
+
+@pytest.mark.parametrize("limit", [None, 60, 49, 11])
+async def test_a_preview_is_what_a_hold_would_be_and_holds_nothing(limit: int | None) -> None:
+    ledger = MemoryLedger(limit)
+    preview = await ledger.preview(intent())
+    assert ({}, 0, []) == (ledger.holds, ledger.held, ledger.charges)
+    if limit == 11:
+        assert isinstance(preview.refusal, BudgetExceeded)
+        assert [11] == [standing.left_nanos for standing in preview.hold.standings]
+        return
+    hold = await ledger.hold(intent())
+    assert (hold.nanos, hold.output_tokens, hold.standings) == (preview.hold.nanos, preview.hold.output_tokens, preview.hold.standings)
