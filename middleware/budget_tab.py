@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from ailb.dialect import Event
-from ailb.errors import BudgetExceeded
+from ailb.errors import BudgetExceeded, Unpriced
 from ailb.exchange import Attempt, Exchange, Outcome
 from ailb.ledger import Charge, Hold, Intent, Ledger, Status
 from ailb.money import text
@@ -17,6 +17,7 @@ from ailb.prompt import Prompt
 from ailb.rates import Prices
 from ailb.tokens import Counter, bound
 from middleware.budget_bill import Bill, Open, Rough, bill, cost, error
+from middleware.budget_record import note
 from middleware.budget_share import Shares
 from middleware.budget_told import COST_HEADER, tell_standings, with_cost
 
@@ -55,9 +56,11 @@ class Tab:
         intent, longest = self._intent(attempt)
         hold = await self._hold(intent, attempt.prompt)
         capped = _limits(hold) and (longest is None or hold.output_tokens < longest)
-        self._open.append(Open(attempt, hold, attempt.prompt, capped=capped))
-        attempt.cost = 0
-        self._till.shares.learn(hold)
+        if not self._exchange.dry:
+            self._open.append(Open(attempt, hold, attempt.prompt, capped=capped))
+            attempt.cost = 0
+            self._till.shares.learn(hold)
+        note(self._exchange, hold, capped=capped)
         if capped:
             attempt.prompt = _capped(attempt.prompt, hold.output_tokens)
 
@@ -75,7 +78,7 @@ class Tab:
     async def _hold(self, intent: Intent, prompt: Prompt) -> Hold:
         """The bound of a prompt is several times what it takes. Before that refuses anybody, the prompt is counted."""
         try:
-            return await self._till.ledger.hold(intent)
+            return await self._ask(intent)
         except BudgetExceeded:
             try:
                 async with asyncio.timeout(COUNT_SECONDS):
@@ -84,7 +87,22 @@ class Tab:
                 given = intent.prompt_tokens
             if given >= intent.prompt_tokens:
                 raise
-        return await self._till.ledger.hold(replace(intent, prompt_tokens=given))
+        return await self._ask(replace(intent, prompt_tokens=given))
+
+    async def _ask(self, intent: Intent) -> Hold:
+        """Of a dry exchange it is what a hold would be."""
+        ledger, exchange = self._till.ledger, self._exchange
+        if not exchange.dry:
+            try:
+                return await ledger.hold(intent)
+            except (BudgetExceeded, Unpriced) as refusal:
+                note(exchange, Hold("", intent, 0, 0, 0), refusal)
+                raise
+        preview = await ledger.preview(intent)
+        if preview.refusal is not None:
+            note(exchange, preview.hold, preview.refusal)
+            raise preview.refusal
+        return preview.hold
 
     def see(self, event: Event) -> Event:
         """Tells the cost with the event that has the usage. Counts what is there to be counted."""

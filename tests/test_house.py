@@ -109,7 +109,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
 
 LAYERS = {
     "middleware.budget": frozenset({"middleware.budget_share", "middleware.budget_tab"}),
-    "middleware.budget_tab": frozenset({"middleware.budget_bill", "middleware.budget_share", "middleware.budget_told"}),
+    "middleware.budget_tab": frozenset({f"middleware.budget_{part}" for part in ("bill", "record", "share", "told")}),
     "middleware.budget_bill": frozenset({"middleware.budget_seen"}),
     "middleware.routing": frozenset({"middleware.strategies"}),
     "middleware.strategies": frozenset({"middleware.strategies_stuck"}),
