@@ -45,8 +45,8 @@ class Rough:
         return bound(prompt, model)
 
 
-async def bill(open: Open, counter: Counter, *, asked: bool) -> Bill:
-    """`asked`: whether a provider was given the request at all. Within a budget an estimate never costs more than what was held."""
+def known(open: Open, *, asked: bool) -> Bill | None:
+    """None where tokens have to be counted first. `asked`: whether a provider was given the request at all."""
     failure = open.attempt.failure
     if not asked or free(failure):
         return NOTHING
@@ -55,7 +55,7 @@ async def bill(open: Open, counter: Counter, *, asked: bool) -> Bill:
         return Bill(usage, cost(open.hold, usage))
     if failure is None and not open.seen.events and not open.prompt.stream:
         return kept(open.hold)
-    return _estimated(open.hold, await _counted(open, counter))
+    return None
 
 
 def free(failure: Refusal | None) -> bool:
@@ -97,10 +97,11 @@ async def _counted(open: Open, counter: Counter) -> Usage:
     return replace(told or Usage(), input=given, output=max(output, 1 if seen.text else 0))
 
 
-def _estimated(hold: Hold, usage: Usage) -> Bill:
-    """Without a budget an answer has no cap, and may be longer than what was held."""
-    nanos = cost(hold, usage)
-    return Bill(usage, min(nanos, _worst(hold)) if hold.standings else nanos, estimated=True)
+async def estimated(open: Open, counter: Counter) -> Bill:
+    """Counted. Without a budget an answer has no cap, and may be longer than what was held; within one it never costs more than that."""
+    usage = await _counted(open, counter)
+    nanos = cost(open.hold, usage)
+    return Bill(usage, min(nanos, _worst(open.hold)) if open.hold.standings else nanos, estimated=True)
 
 
 def _worst(hold: Hold) -> int:

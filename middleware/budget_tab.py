@@ -1,10 +1,10 @@
 """The money of one exchange: a hold for each attempt, and a charge for each hold."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -16,7 +16,7 @@ from ailb.money import text
 from ailb.prompt import Prompt
 from ailb.rates import Prices
 from ailb.tokens import Counter, bound
-from middleware.budget_bill import Bill, Open, Rough, bill, cost, error
+from middleware.budget_bill import Bill, Open, Rough, cost, error, estimated, known
 from middleware.budget_record import note
 from middleware.budget_share import Shares
 from middleware.budget_told import COST_HEADER, tell_standings, with_cost
@@ -52,7 +52,9 @@ class Tab:
     async def open(self, attempt: Attempt) -> None:
         """Raises BudgetExceeded, Unpriced or Unavailable; then nothing is held. Attempts that came to nothing are charged first."""
         for open in [open for open in self._open if open.attempt.over]:
-            await self._close(open, "failed", open.attempt.ended or self._exchange.elapsed)
+            counting = self._close(open, "failed", open.attempt.ended or self._exchange.elapsed)
+            if counting is not None:
+                await counting
         intent, longest = self._intent(attempt)
         hold = await self._hold(intent, attempt.prompt)
         capped = _limits(hold) and (longest is None or hold.output_tokens < longest)
@@ -121,52 +123,64 @@ class Tab:
             return event
         return with_cost(event, nanos) if exchange.prompt.dialect == "chat" and exchange.prompt.wants_usage else event
 
-    async def settle(self, outcome: Outcome) -> None:
-        waiting = []
-        for open in list(self._open):
-            attempt = open.attempt
+    def settle(self, outcome: Outcome) -> Awaitable[None] | None:
+        """Nobody waits until it is written down: the ledger keeps it until then, and others have something to give back after this."""
+        while self._open:
+            attempt = self._open[0].attempt
             over = attempt.failure is not None or (attempt.abandoned and outcome.status == "complete")
-            status: Status = "failed" if over else outcome.status
             ended = attempt.ended if over and attempt.ended is not None else outcome.seconds
-            waiting.append(await self._close(open, status, ended, outcome))
-        for written in waiting:
-            await written
+            counting = self._close(self._open[0], "failed" if over else outcome.status, ended, outcome)
+            if counting is not None:
+                return self._settle_on(counting, outcome)
+        return None
 
-    async def _close(self, open: Open, status: Status, now: float, outcome: Outcome | None = None) -> Awaitable[None]:
-        """Charges an open attempt. Until then it stays open, should this be cancelled."""
-        attempt, exchange = open.attempt, self._exchange
-        asked = any(made is attempt for made in exchange.attempts)
-        came_to = await self._bill(open, asked=asked)
-        charge = Charge(
-            status,
-            came_to.usage,
-            came_to.nanos,
-            came_to.estimated,
-            http_status=attempt.status,
-            error=error(attempt.failure or (outcome.refusal if outcome else None)),
-            latency_ms=_ms(now - attempt.started),
-            first_event_ms=None if attempt.first_event is None else _ms(attempt.first_event - attempt.started),
-        )
+    async def _settle_on(self, counting: Awaitable[None], outcome: Outcome) -> None:
+        await counting
+        left = self.settle(outcome)
+        if left is not None:
+            await left
+
+    def _close(self, open: Open, status: Status, now: float, outcome: Outcome | None = None) -> Awaitable[None] | None:
+        """Charges an open attempt; at once, where nothing has to be counted first."""
+        attempt = open.attempt
+        ending = {
+            "status": status,
+            "http_status": attempt.status,
+            "error": error(attempt.failure or (outcome.refusal if outcome else None)),
+            "latency_ms": _ms(now - attempt.started),
+            "first_event_ms": None if attempt.first_event is None else _ms(attempt.first_event - attempt.started),
+        }
+        came_to = known(open, asked=any(made is attempt for made in self._exchange.attempts))
+        if came_to is None:
+            return self._count(open, ending)
+        self._charge(open, came_to, ending)
+        return None
+
+    async def _count(self, open: Open, ending: Mapping[str, Any]) -> None:
+        """Until it is counted the attempt stays open, should this be cancelled."""
+        self._charge(open, await self._bill(open), ending)
+
+    def _charge(self, open: Open, came_to: Bill, ending: Mapping[str, Any]) -> None:
+        exchange = self._exchange
         self._open.remove(open)
-        written = self._till.ledger.settle(open.hold, charge)
+        self._till.ledger.settle(open.hold, Charge(usage=came_to.usage, nanos=came_to.nanos, estimated=came_to.estimated, **ending))
         if open.hold.intent.rates is not None:
-            attempt.cost = came_to.nanos
+            open.attempt.cost = came_to.nanos
             exchange.cost = (exchange.cost or 0) + came_to.nanos
         if came_to.estimated:
             exchange.notes["cost_estimated"] = True
-        return written
 
-    async def _bill(self, open: Open, *, asked: bool) -> Bill:
+    async def _bill(self, open: Open) -> Bill:
         """The first count loads a vocabulary, which a busy machine may not do in time."""
         try:
             async with asyncio.timeout(COUNT_SECONDS):
-                return await bill(open, self._till.counter, asked=asked)
+                return await estimated(open, self._till.counter)
         except TimeoutError:
             LOG.warning("tokens counted roughly", id=self._exchange.id)
         # Whatever keeps it from being counted, the hold must not stay open for ever.
         except Exception:
             LOG.exception("tokens counted roughly", id=self._exchange.id)
-        return await bill(open, Rough(), asked=asked)
+        return await estimated(open, Rough())
 
     def _intent(self, attempt: Attempt) -> tuple[Intent, int | None]:
         """And the longest answer that is possible without any cap of ours; None where nobody knows."""

@@ -97,7 +97,7 @@ class Books:
         settled = await take(connection, settlements) if settlements else []
         if not settled and not requests:
             return {}
-        await counters.budgets(connection, [scope for one in (*settled, *requests) for scope in one.scopes])
+        await counters.budgets(connection, chain(*(one.scopes for one in settled), *(request.scopes for request in requests)))
         held = [one.held for one in settled]
         spent = [counters.paying(one.scopes, one.row["at"]) for one in settled]
         paying = {request.id: counters.paying(request.scopes, now) for request in requests}

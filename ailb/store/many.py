@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Delete, Insert, Select, TextClause, Update
+from sqlalchemy import Insert, Select, TextClause, Update, UpdateBase
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -40,7 +40,7 @@ class Listed:
     A list is made as long as the next power of two, by its last value again, so that there are few statements to compile and to keep.
     """
 
-    def __init__(self, statement: Select[Any] | Delete, *names: str) -> None:
+    def __init__(self, statement: Select[Any] | UpdateBase, *names: str) -> None:
         self._statement = statement
         self._names = names
         self._compiled: dict[tuple[object, ...], str] = {}

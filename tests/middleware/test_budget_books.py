@@ -88,6 +88,7 @@ async def test_whenever_a_client_leaves_the_books_are_right(bank: Bank) -> None:
     exchanges = [ann(number) for number in range(150)]
     early = [leaving(serving, exchange, dice.choice((1, 3, 10, 30, 100, 300, 1000))) for exchange in exchanges[50:]]
     await asyncio.gather(*early, *(serving.serve(exchange, leave_after=2) for exchange in exchanges[:50]))
+    await bank.written()
     entries = await bank.rows(ENTRIES)
     assert sum(exchange.cost or 0 for exchange in exchanges) == sum(row["nanos"] for row in entries)
     assert "disconnected" in {row["status"] for row in entries}

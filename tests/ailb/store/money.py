@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.ledger import Charge, Intent, Status
 from ailb.rates import PER, Rates
@@ -40,6 +41,14 @@ class Bank:
         self.windows = database.windows
         self.books = Books(database, process_id)
         self.budgets = Budgets(database)
+
+    async def written(self) -> None:
+        """When all is written down that was settled before."""
+
+        async def nothing(connection: AsyncConnection) -> None:
+            pass
+
+        await self.database.write(nothing)
 
     async def rows(self, table: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.database.read(select(table))]
