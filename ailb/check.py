@@ -11,6 +11,7 @@ from ailb.errors import ModelNotFound
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
+from ailb.models import Route
 from ailb.secret import HIDDEN, scrub
 from ailb.services import Services
 
@@ -48,16 +49,19 @@ def _providers(snapshot: Snapshot) -> Iterator[tuple[str, str, str]]:
         if reason := snapshot.off.get(table.name):
             yield table.name, "off", reason
         else:
-            yield table.name, "stand-in" if table.stand_in else "on", address.strip()
+            keys = f"{len(table.keys)} keys" if len(table.keys) > 1 else ""
+            yield table.name, "stand-in" if table.stand_in else "on", ", ".join(filter(None, (address.strip(), keys)))
 
 
 def _models(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     models = snapshot.models
-    for name in dict.fromkeys([*(table.name for table in snapshot.config.model), *models.names()]):
+    aliases = {alias: table.name for table in snapshot.config.model for alias in table.aliases}
+    for name in dict.fromkeys([*(table.name for table in snapshot.config.model), *aliases, *models.names()]):
         try:
-            yield name, ", ".join(map(str, models.targets(name)))
+            targets = ", ".join(dict.fromkeys(map(str, models.targets(name))))  # one with several keys is there as often
         except ModelNotFound:
-            yield name, "not served: its providers are off"
+            targets = "not served: its providers are off"
+        yield name, f"as {aliases[name]}" if name in aliases else "; ".join([targets, *_route(models.route(name))])
     for table in snapshot.config.provider:
         offers = models.offers.get(table.name, ())
         yield from ((offer, f"{table.name}/*") for offer in offers if "*" in offer)
@@ -65,6 +69,14 @@ def _models(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield f"{table.name}/*", "will be asked for"
     if default := snapshot.config.default_model:
         yield "(none named)", default if models.default else f"refused: nobody serves {default} now"
+
+
+def _route(route: Route) -> Iterator[str]:
+    """What a `[[model]]` says of how it is served."""
+    if route.strategy:
+        yield route.strategy
+    for cause, names in route.fallbacks.items():
+        yield f"after {'any error' if cause == 'any' else cause}: {', '.join(names)}"
 
 
 def _table(title: str, rows: Iterator[Sequence[str]]) -> str:

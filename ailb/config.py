@@ -28,6 +28,7 @@ Network = Annotated[str, AfterValidator(values.network)]
 Url = Annotated[str, AfterValidator(values.base_url)]
 HeaderName = Annotated[str, AfterValidator(values.header)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
+Sticky = Annotated[str, AfterValidator(values.sticky)]
 
 
 class Table(BaseModel):
@@ -101,10 +102,12 @@ class Provider(OpenTable):
     name: Name
     kind: str = ""
     api_key: Hidden | None = None
+    api_keys: Annotated[list[Hidden], Field(min_length=1, max_length=100)] | None = None
     base_url: Url | None = None
     models: list[Text] | None = None
     discover: bool | None = None
     discover_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    health_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None
     headers: dict[HeaderName, Hidden] = {}
     query: dict[str, str] = {}
     timeouts: Timeouts = Timeouts()
@@ -117,17 +120,47 @@ class Provider(OpenTable):
     stand_in: bool = False
     free: bool = False
 
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if self.api_key is not None and self.api_keys is not None:
+            raise ValueError("has both api_key and api_keys; it takes one of them")
+        return self
+
+    @property
+    def keys(self) -> tuple[Secret, ...]:
+        """Each key once. `api_key` may hold several with commas in between, as an environment variable does: no provider's have any."""
+        one = self.api_key.reveal() if self.api_key else ""
+        keys = self.api_keys if self.api_keys is not None else [Secret(part.strip()) for part in one.split(",")]
+        return tuple(dict.fromkeys(key for key in keys if key))
+
 
 class Target(Table):
     provider: Text
     model: Text | None = None
     weight: float = Field(default=1.0, gt=0, le=1e6)
     priority: int = Field(default=0, ge=0, le=1000)
+    max_parallel: int | None = Field(default=None, ge=1, le=1_000_000)
+    context: Tokens | None = None
+    lacks: list[str] | None = None
+    tags: list[Text] = []
+
+
+class Fallbacks(Table):
+    any: list[Text] = []
+    rate_limit: list[Text] = []
+    context_length: list[Text] = []
+    content_policy: list[Text] = []
 
 
 class Model(Table):
     name: Text
+    aliases: list[Text] = []
     targets: list[Target] = Field(min_length=1)
+    strategy: Text | None = None
+    sticky: Sticky | None = None
+    retries: int | None = Field(default=None, ge=0, le=10)
+    hedge: bool | None = None
+    fallbacks: Annotated[Fallbacks, BeforeValidator(values.for_any_error)] = Fallbacks()
 
 
 class Rated(Table):

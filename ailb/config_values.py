@@ -56,6 +56,20 @@ def admin_key(value: Secret) -> Secret:
     return value
 
 
+def sticky(value: str) -> str:
+    kind, colon, name = value.partition(":")
+    if value in ("session", "prefix", "user"):
+        return value
+    if kind != "header" or not colon:
+        raise ValueError('must be "session", "prefix", "user" or "header:" with the name of a header')
+    return f"header:{header(name)}"
+
+
+def for_any_error(value: object) -> object:
+    """A list of fallbacks stands for those after any error."""
+    return {"any": value} if isinstance(value, list) else value
+
+
 def one_or_more(value: object) -> object:
     """A text may stand for the list that has only it."""
     return [value] if isinstance(value, str) else value

@@ -74,7 +74,9 @@ def unset(when_env: object, environ: Mapping[str, str]) -> str:
 
 def confidential(environ: Mapping[str, str]) -> list[Secret]:
     """The values that no error may show. Very short ones are no secrets, and would blot out half of every sentence."""
-    return [Secret(value) for name, value in environ.items() if len(value) > 5 and _CONFIDENTIAL.search(name.upper())]
+    values = [value for name, value in environ.items() if _CONFIDENTIAL.search(name.upper())]
+    parts = [part.strip() for value in values if "," in value for part in value.split(",")]  # several keys of a provider
+    return [Secret(value) for value in (*values, *parts) if len(value) > 5]
 
 
 def _variables(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[tuple[str, Loc, Callable[[str], Any]]]:
@@ -93,7 +95,9 @@ def _variables(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[t
         name = str(provider.get("name", "")).upper().replace("-", "_")
         if name == "OLLAMA":
             yield "OLLAMA_HOST", ("provider", index, "base_url"), _ollama_url
-        yield f"{name}_API_KEY", ("provider", index, "api_key"), str
+        # A list may well have this very variable as one of its keys.
+        if "api_keys" not in provider:
+            yield f"{name}_API_KEY", ("provider", index, "api_key"), str
         yield f"{name}_BASE_URL", ("provider", index, "base_url"), str
         # Ollama has a variable of the same name, for the directory where it keeps its models.
         if not environ.get(f"{name}_MODELS", "").startswith(("/", "~", ".")):

@@ -215,6 +215,7 @@ class UpstreamRefusal(UpstreamFailure):
     def hide(self, *secrets: Secret | None) -> Self:
         """Takes keys out of everything that the upstream said."""
         self.message = scrub(self.message, *secrets)
+        self.args = (self.message,)  # what a traceback shows
         self.code, self.param, self.type = (scrubbed(value, *secrets) for value in (self.code, self.param, self.type))
         self.headers, self.extra = scrubbed(self.headers, *secrets), scrubbed(self.extra, *secrets)
         return self

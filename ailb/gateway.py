@@ -11,6 +11,7 @@ import structlog
 from ailb.clock import Clock
 from ailb.discovery import discover
 from ailb.errors import ConfigError, LoopDetected, Refusal, Unavailable
+from ailb.health_checks import look_after
 from ailb.loader import Snapshot
 from ailb.tally import Row
 
@@ -45,7 +46,7 @@ class Live:
         self.open = 0
         self.retired = False
 
-    async def enter(self) -> None:
+    async def enter(self, clock: Clock) -> None:
         """Opens every layer and provider that wants to be, in the onion's order; closes them all again if one fails."""
         members: Iterable[object] = [*self.snapshot.layers, *self.snapshot.providers.values()]
         try:
@@ -55,7 +56,13 @@ class Live:
         except BaseException:  # cancellation too: what was opened is closed, whatever it was
             await self.resources.aclose()
             raise
-        self.tasks = await discover(self.snapshot)
+        self.tasks = [*await discover(self.snapshot), *look_after(self.snapshot, clock)]
+
+    def retire(self) -> None:
+        """It only serves on what it has begun, and looks after nobody any more."""
+        self.retired = True
+        for task in self.tasks:
+            task.cancel()
 
     async def leave(self) -> None:
         for task in self.tasks:
@@ -99,7 +106,7 @@ class Gateway:
         try:
             if self.store is not None:
                 await self._kept.enter_async_context(self.store)
-            await live.enter()
+            await live.enter(self._clock)
         except BaseException as problem:  # cancellation too: what was opened is closed, whatever it was
             self.failure = problem if isinstance(problem, ConfigError) else None
             await self._kept.aclose()
@@ -129,7 +136,7 @@ class Gateway:
         """New requests see the configuration as it is now; those under way finish on what they began with. A bad one changes nothing."""
         try:
             live = Live(self._load())
-            await live.enter()
+            await live.enter(self._clock)
         # A layer that cannot open what it needs says so in its own way; the old configuration serves on, whatever it was.
         except Exception as problem:
             LOG.error("reload refused", problem=str(problem), exc_info=not isinstance(problem, ConfigError))
@@ -137,7 +144,7 @@ class Gateway:
         old, self._live = self._live, live
         LOG.info("reloaded", version=live.snapshot.version)
         if old is not None:
-            old.retired = True
+            old.retire()
             if not old.open:
                 self.background(old.leave())
         return True

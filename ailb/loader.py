@@ -18,6 +18,7 @@ from ailb.config import Layer as LayerTable
 from ailb.config_errors import quoted, unknown
 from ailb.environment import confidential
 from ailb.errors import ConfigError
+from ailb.health import Healths
 from ailb.identity import Identity
 from ailb.loader_models import models
 from ailb.loader_providers import sources
@@ -39,7 +40,7 @@ ORDER: Final = ("access", "auth", "idempotency", "ratelimit", "budget", "memory"
 class Snapshot:
     """One configuration, ready to serve. `version` changes when the configuration does, unless it is only a secret that does.
 
-    `off` are the providers that do not serve, and why.
+    `off` are the providers that do not serve, and why. `healths` are the process's: every snapshot has the same.
     """
 
     config: Config
@@ -49,6 +50,7 @@ class Snapshot:
     call: Next
     version: str
     off: Mapping[str, str] = field(default_factory=dict)
+    healths: Healths = field(default_factory=Healths)
 
 
 def load(path: Path, environ: Mapping[str, str], services: Services) -> Snapshot:
@@ -72,13 +74,14 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     served = models(config.model, config.default_model, found)
     identity = Identity(config.auth.admin_key, config.auth.required, tuple(map(ip_network, config.server.trusted_proxies)))
     prices = PriceList(config.price, config.provider, services.get(Clock) or Clock())
-    own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer()}
+    healths = services.get(Healths) or Healths()
+    own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer(), Healths: healths}
     everything = ChainMap[type, Any](own, services)  # type: ignore[arg-type] # nothing is put into the second
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
     providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}
     off = {name: source.off for name, source in found.items() if source.off}
     version = blake2s(repr((config, off)).encode(), digest_size=4).hexdigest()
-    return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off)
+    return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off, healths)
 
 
 def is_loopback(host: str) -> bool:

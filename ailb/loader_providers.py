@@ -26,13 +26,19 @@ _OF_ALL: Final = frozenset({"name", "kind", "models", "discover", "discover_seco
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A provider, what it offers (names and patterns) before it was asked, and why it is off if it is: then nobody may be there."""
+    """A provider, what it offers (names and patterns) before it was asked, and why it is off if it is: then nobody may be there.
+
+    `keys` is how many keys it is asked with, 1 where it needs none. `genuine`: it is asked at its kind's own address, where the names of
+    models mean what their makers mean by them.
+    """
 
     provider: Provider | None
     offers: tuple[str, ...]
     discover: bool = False
     off: str = ""
     stand_in: bool = False
+    keys: int = 1
+    genuine: bool = False
 
     @property
     def open(self) -> bool:
@@ -56,9 +62,12 @@ def sources(tables: Sequence[config.Provider], plugins: Plugins, environ: Mappin
         provider, models, lists = _built(table, plugins, where, on=not reason)
         offers = tuple(models if table.models is None else table.models)
         discover = lists and not offers if table.discover is None else table.discover
-        if discover and not lists:
-            raise ConfigError(f"{where}.discover", "this kind of provider has no list to ask for")
-        found[table.name] = Source(provider, offers, discover, reason, table.stand_in)
+        for key, asked in (("discover", discover), ("health_seconds", table.health_seconds)):
+            if asked and not lists:
+                raise ConfigError(f"{where}.{key}", "this kind of provider has no list to ask for")
+        genuine = (table.kind or table.name) in plugins.rows and not table.base_url
+        keys = max(1, len(table.keys))
+        found[table.name] = Source(provider, offers, discover, reason, table.stand_in, keys=keys, genuine=genuine)
     if len(off) == len(found):
         raise ConfigError("[[provider]]", "all of them are off: " + "; ".join(f"{name}: {why}" for name, why in off.items()))
     return found
@@ -102,7 +111,7 @@ def _check_complete(table: config.Provider, row: Row, where: str) -> None:
     variable = table.name.upper().replace("-", "_")
     if not table.base_url and not row.base_url:
         raise ConfigError(f"{where}.base_url", f"is missing, and this kind has no address of its own; {variable}_BASE_URL can set it too")
-    if row.auth != "none" and not row.local and not table.api_key:
+    if row.auth != "none" and not row.local and not table.keys:
         raise ConfigError(f"{where}.api_key", f"is missing; {variable}_API_KEY can set it too")
 
 
@@ -118,7 +127,7 @@ def _settings(table: config.Provider, row: Row) -> Settings:
         name=table.name,
         base_url=table.base_url or row.base_url,
         auth=row.auth,
-        api_key=table.api_key,
+        api_keys=table.keys,
         headers=table.headers,
         query={**row.query, **table.query},
         timeouts=Timeouts(**table.timeouts.model_dump()),

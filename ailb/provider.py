@@ -29,12 +29,14 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`auth` is the header that carries the key ("bearer" is `authorization: Bearer ...`). `local`: its name may lead to this network."""
+    """`auth` is the header that carries the key ("bearer" is `authorization: Bearer ...`). Of several `api_keys`, a target's `credential`
+    is the place of the one that it is asked with. `local`: its name may lead to this network.
+    """
 
     name: str
     base_url: str
     auth: Auth = "bearer"
-    api_key: Secret | None = None
+    api_keys: tuple[Secret, ...] = ()
     headers: Mapping[str, Secret] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()

@@ -22,6 +22,7 @@ from ailb.clock import Clock
 from ailb.config import Config
 from ailb.engines import GRACE_SECONDS, Serving, bound, engine
 from ailb.gateway import Gateway
+from ailb.health import Healths
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
@@ -58,7 +59,7 @@ class _Process:
 
     def __init__(self, path: Path, environ: Mapping[str, str], tally: Tally | None = None) -> None:
         self._clock, self._metrics = Clock(), Metrics(tally)
-        self._services = Services({Clock: self._clock, Meter: self._metrics}, path, environ)
+        self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: Healths()}, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()
 

@@ -1,11 +1,12 @@
 """All I/O with upstreams: a request out, a Reply back, and nothing of it believed.
 
-One pool of connections a provider, so that a hung provider holds no connection that another needs. Four timeouts: `connect` (a fresh
-socket), `first_token` (until a stream's first event), `idle` (between two reads of an answer that has begun), `total`.
+One pool of connections for each key of a provider, so that a hung provider holds no connection that another needs. Four timeouts:
+`connect` (a fresh socket), `first_token` (until a stream's first event), `idle` (between two reads of an answer that has begun), `total`.
 """
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Self
 
@@ -21,6 +22,7 @@ from ailb.exchange import Attempt, Exchange, Reply, batches_of
 from ailb.headers import passed_on
 from ailb.prompt import Prompt
 from ailb.provider import Settings
+from ailb.secret import Secret
 from providers.transport_client import Answer, Client, Stale
 from providers.transport_stream import LOST, Stream, reason
 
@@ -38,18 +40,20 @@ class HttpProvider:
     def __init__(self, dialect: Dialect, settings: Settings) -> None:
         self.dialect = dialect
         self.settings = settings
-        self._headers = _headers(settings)
         self._urls: dict[str, URL] = {}
-        self._client: Client | None = None
+        self._clients: list[Client] = []
+        """One for each key; one for a provider without any."""
 
     async def __aenter__(self) -> Self:
-        self._client = Client(self._headers, connect_seconds=self.settings.timeouts.connect, local=self.settings.local)
+        connect, local = self.settings.timeouts.connect, self.settings.local
+        keys = self.settings.api_keys or (None,)
+        self._clients = [Client(_headers(self.settings, key), connect_seconds=connect, local=local) for key in keys]
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        clients, self._clients = self._clients, []
+        for client in clients:
+            await client.close()
 
     async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
         """Raises UpstreamSilent (no answer), UpstreamRefusal (an error status), UpstreamBroken (not an answer)."""
@@ -58,7 +62,7 @@ class HttpProvider:
         limit = self.settings.timeouts.first_token if prompt.stream else self.settings.timeouts.total
         try:
             with Deadline(limit):
-                response = await self._post(exchange, outgoing)
+                response = await self._post(self._client(attempt.target.credential), exchange, outgoing)
                 try:
                     return await (self._streamed(prompt, response) if prompt.stream else self._whole(prompt, response))
                 except BaseException:  # whatever it was, cancellation too: nobody else knows this connection
@@ -68,13 +72,22 @@ class HttpProvider:
             raise UpstreamSilent(f"no answer within {limit:g} seconds") from late
 
     async def models(self) -> list[str] | None:
-        """The names that the provider lists now; None where it has no list. Raises UpstreamFailure."""
+        """The names that the provider lists now, for the first key that it lists them for; None where it has no list. Raises
+        UpstreamFailure.
+        """
         path = self.dialect.listing()
         if path is None:
             return None
+        *others, last = self._clients or [self._client(0)]
+        for client in others:
+            with suppress(UpstreamRefusal):
+                return await self._listed(client, path)
+        return await self._listed(last, path)
+
+    async def _listed(self, client: Client, path: str) -> list[str]:
         try:
             async with asyncio.timeout(self.settings.timeouts.first_token):
-                answer = await self._entered.ask("GET", self._url(path))
+                answer = await client.ask("GET", self._url(path))
                 try:
                     body = await _read(answer, MOST_LISTING_BYTES)
                 finally:
@@ -84,14 +97,13 @@ class HttpProvider:
         except (Stale, *FAILED) as lost:
             raise UpstreamSilent(f"the model list could not be had: {reason(lost)}") from lost
         if answer.status != 200:
-            raise self.dialect.refusal(answer.status, answer.headers, body).hide(self.settings.api_key)
+            raise self.dialect.refusal(answer.status, answer.headers, body).hide(*self.settings.api_keys)
         return self.dialect.models(body)
 
-    @property
-    def _entered(self) -> Client:
-        if self._client is None:
+    def _client(self, credential: int) -> Client:
+        if not self._clients:
             raise LookupError(f"provider {self.settings.name} was not entered")
-        return self._client
+        return self._clients[credential]
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
@@ -101,8 +113,8 @@ class HttpProvider:
                 self._urls[path] = url
         return url
 
-    async def _post(self, exchange: Exchange, outgoing: Outgoing) -> Answer:
-        client, url = self._entered, self._url(outgoing.path)
+    async def _post(self, client: Client, exchange: Exchange, outgoing: Outgoing) -> Answer:
+        url = self._url(outgoing.path)
         try:
             try:
                 return await client.ask("POST", url, outgoing.body, outgoing.headers, exchange.via)
@@ -120,7 +132,7 @@ class HttpProvider:
         try:
             event = self.dialect.whole(prompt, body)
         except UpstreamRefusal as refusal:  # an error that came with status 200
-            raise refusal.hide(self.settings.api_key) from None
+            raise refusal.hide(*self.settings.api_keys) from None
         return Reply(batches_of([event]), headers=passed_on(response.headers))
 
     async def _streamed(self, prompt: Prompt, response: Answer) -> Reply:
@@ -132,7 +144,7 @@ class HttpProvider:
 
     def _check(self, response: Answer, body: bytes) -> None:
         if response.status >= 400:
-            raise self.dialect.refusal(response.status, response.headers, body).hide(self.settings.api_key)
+            raise self.dialect.refusal(response.status, response.headers, body).hide(*self.settings.api_keys)
         if response.status != 200:
             raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
 
@@ -156,15 +168,15 @@ async def _read(response: Answer, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _headers(settings: Settings) -> dict[str, str]:
+def _headers(settings: Settings, secret: Secret | None) -> dict[str, str]:
     headers = {
         "accept-encoding": "identity",
         "content-type": "application/json",
         "user-agent": f"ailb/{__version__}",
         **{name: value.reveal() for name, value in settings.headers.items()},
     }
-    if settings.api_key:
-        key = settings.api_key.reveal()
+    if secret:
+        key = secret.reveal()
         if settings.auth == "bearer":
             headers["authorization"] = f"Bearer {key}"
         elif settings.auth != "none":

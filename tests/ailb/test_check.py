@@ -69,6 +69,56 @@ def test_it_shows_the_onion_the_providers_and_the_models(tmp_path: Path) -> None
     assert EXPECTED == report(file, {})
 
 
+ROUTED = """
+[[layer]]
+use = "routing"
+[[provider]]
+name = "work"
+kind = "openai"
+api_keys = ["canary-a", "canary-b"]
+models = ["gpt-4", "gpt-4o"]
+[[provider]]
+name = "anthropic"
+api_key = "canary-c,canary-d,canary-e"
+base_url = "https://a.example"
+[[model]]
+name = "best"
+aliases = ["smart", "best-*"]
+strategy = "cost_optimized"
+targets = [{ provider = "work", model = "gpt-4o" }, { provider = "anthropic", model = "claude-x" }]
+fallbacks = ["gpt-4", "claude-y"]
+[[model]]
+name = "claude-*"
+targets = [{ provider = "anthropic" }]
+fallbacks = { rate_limit = ["best"], context_length = ["smart"] }
+"""
+
+ROUTED_EXPECTED = """\
+edge -> routing -> provider
+
+providers
+  work       on  openai, 2 keys
+  anthropic  on  https://a.example, 3 keys
+
+models
+  best      work/gpt-4o, anthropic/claude-x; cost_optimized; after any error: gpt-4, claude-y
+  claude-*  anthropic/claude-*; after rate_limit: best; after context_length: smart
+  smart     as best
+  best-*    as best
+  gpt-4     work/gpt-4
+  gpt-4o    work/gpt-4o
+  claude-*  anthropic/*
+
+ok
+"""
+
+
+def test_it_shows_how_models_are_served(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(ROUTED)
+    assert ROUTED_EXPECTED == report(file, {})
+
+
 def test_the_default_shows_its_stand_in() -> None:
     lines = report(DEFAULT, {}).splitlines()
     assert "edge -> access -> auth -> idempotency -> ratelimit -> budget -> routing (strategy = load_balanced) -> provider" == lines[0]

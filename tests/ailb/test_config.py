@@ -13,6 +13,9 @@ LEAST: dict[str, Any] = {"layer": [{"use": "routing"}], "provider": [{"name": "e
 LEAST_FILE = '[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n'
 
 
+MODEL: dict[str, Any] = {"name": "m", "targets": [{"provider": "a"}]}
+
+
 def complaint(raw: dict[str, Any], environ: dict[str, str] | None = None) -> str:
     with pytest.raises(ConfigError) as caught:
         parse({**LEAST, **raw}, environ or {})
@@ -48,6 +51,11 @@ def test_header_names_are_small_and_values_hidden() -> None:
 
 def test_one_variable_is_a_list_of_one() -> None:
     assert (["A"], ["A", "B"]) == (provider(when_env="A").when_env, provider(when_env=["A", "B"]).when_env)
+
+
+def test_keys_of_a_list_are_not_in_the_repr() -> None:
+    table = provider(api_keys=["hush-a", "hush-b"])
+    assert ((Secret("hush-a"), Secret("hush-b")), False) == (table.keys, "hush" in repr(table))
 
 
 def test_secrets_are_not_in_the_repr() -> None:
@@ -99,6 +107,23 @@ def test_secrets_are_not_in_the_repr() -> None:
             {"model": [{"name": "m", "targets": [{"provider": "a", "weight": 0}]}]},
             '[[model]] "m".targets[0].weight: should be greater than 0',
         ),
+        ({"provider": [{"name": "x", "api_key": "a", "api_keys": ["b"]}]}, '[[provider]] "x": has both api_key and api_keys'),
+        ({"provider": [{"name": "x", "api_keys": []}]}, '[[provider]] "x".api_keys: list should have at least 1 item'),
+        ({"provider": [{"name": "x", "api_keys": ["a", "b\nc"]}]}, '[[provider]] "x".api_keys[1]: has characters that cannot stand'),
+        ({"provider": [{"name": "x", "health_seconds": 0.5}]}, '[[provider]] "x".health_seconds: should be greater than or equal to 1'),
+        ({"model": [{**MODEL, "alias": ["n"]}]}, '[[model]] "m".alias: no such key; did you mean aliases?'),
+        ({"model": [{**MODEL, "sticky": "sesion"}]}, '[[model]] "m".sticky: must be "session", "prefix", "user" or "header:"'),
+        ({"model": [{**MODEL, "retries": 11}]}, '[[model]] "m".retries: should be less than or equal to 10'),
+        ({"model": [{**MODEL, "retries": -1}]}, '[[model]] "m".retries: should be greater than or equal to 0'),
+        ({"model": [{**MODEL, "hedge": "yes"}]}, '[[model]] "m".hedge: should be a valid boolean'),
+        ({"model": [{**MODEL, "fallbacks": "n"}]}, '[[model]] "m".fallbacks: should be a valid dictionary'),
+        ({"model": [{**MODEL, "fallbacks": [5]}]}, '[[model]] "m".fallbacks.any[0]: should be a valid string'),
+        (
+            {"model": [{**MODEL, "fallbacks": {"rate_limits": ["n"]}}]},
+            '[[model]] "m".fallbacks.rate_limits: no such key; did you mean rate_l',
+        ),
+        ({"model": [{"name": "m", "targets": [{"provider": "a", "max_parallel": 0}]}]}, '[[model]] "m".targets[0].max_parallel: should be'),
+        ({"model": [{"name": "m", "targets": [{"provider": "a", "context": 0}]}]}, '[[model]] "m".targets[0].context: should be greater'),
     ],
 )
 def test_each_error_has_its_table_and_key(raw: dict[str, Any], expected: str) -> None:

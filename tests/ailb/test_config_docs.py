@@ -26,6 +26,7 @@ HEADINGS: dict[str, type[BaseModel]] = {
     "### `timeouts`": config.Timeouts,
     "## `[[model]]`": config.Model,
     "### `targets`": config.Target,
+    "### `fallbacks`": config.Fallbacks,
     "## `[[price]]`": config.Price,
     "### `above`": config.Above,
 }

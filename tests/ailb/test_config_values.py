@@ -20,6 +20,10 @@ from ailb import config_values as values
         (values.base_url, "http://127.0.0.1:11434/", "http://127.0.0.1:11434"),
         (values.base_url, "http://[::1]:1/v1", "http://[::1]:1/v1"),
         (values.header, "X-Team", "x-team"),
+        (values.sticky, "session", "session"),
+        (values.sticky, "prefix", "prefix"),
+        (values.sticky, "user", "user"),
+        (values.sticky, "header:X-Team", "header:x-team"),
     ],
 )
 def test_good(check: Callable[[str], str], value: str, expected: str) -> None:
@@ -30,6 +34,12 @@ def test_good(check: Callable[[str], str], value: str, expected: str) -> None:
     ("check", "value"),
     [
         (values.name, ""),
+        (values.sticky, ""),
+        (values.sticky, "sesion"),
+        (values.sticky, "header"),
+        (values.sticky, "header:"),
+        (values.sticky, "header:a b"),
+        (values.sticky, "cookie:a"),
         (values.name, "OpenAI"),
         (values.name, "a" * 65),
         (values.name, "a\n"),

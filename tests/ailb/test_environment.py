@@ -133,6 +133,16 @@ def test_unset(when_env: object, environ: dict[str, str], expected: str) -> None
     assert expected == unset(when_env, environ)
 
 
+def test_a_list_of_keys_stays_as_it_is() -> None:
+    raw = {"provider": [{"name": "openai", "api_keys": ["${OPENAI_API_KEY}", "${OTHER}"]}]}
+    assert {} == overrides(raw, {"OPENAI_API_KEY": "k", "OTHER": "o"})
+
+
+def test_each_of_several_keys_is_confidential() -> None:
+    values = {secret.reveal() for secret in confidential({"OPENAI_API_KEY": "first-key, second-key,x"})}
+    assert {"first-key, second-key,x", "first-key", "second-key"} == values
+
+
 def test_confidential_goes_by_the_name() -> None:
     environ = {"OPENAI_API_KEY": "long-enough", "hf_token": "long-enough-2", "HOME": "/home/long", "SHORT_KEY": "abc"}
     assert [Secret("long-enough"), Secret("long-enough-2")] == confidential(environ)

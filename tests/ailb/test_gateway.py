@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -132,6 +133,26 @@ async def test_a_reload_is_for_new_requests_and_old_ones_keep_what_they_began_wi
     gateway.release(old)
     await quiet(gateway)
     assert seen == ["one opened", "two opened", "one closed"]
+
+
+class Lists(Upstream):
+    async def models(self) -> list[str] | None:
+        return ["m"]
+
+
+async def test_a_snapshot_that_only_serves_to_its_end_asks_no_provider_any_more() -> None:
+    shot = snapshot(Lists())
+    table = shot.config.provider[0].model_copy(update={"name": "fake", "discover": True, "health_seconds": 3600.0})
+    asking = replace(shot, config=shot.config.model_copy(update={"provider": [table]}))
+    gateway = await started(asking, lambda: snapshot(Upstream()))
+    live = gateway.admit()
+    assert 2 == len(live.tasks)
+    await gateway.reload()
+    await asyncio.wait(live.tasks, timeout=SOON)
+    assert ([True, True], 1) == ([task.cancelled() for task in live.tasks], live.open)
+    gateway.release(live)
+    await quiet(gateway)
+    await gateway.stop()
 
 
 async def test_a_reload_with_nobody_there_closes_the_old_at_once() -> None:

@@ -8,6 +8,7 @@ from ailb.errors import ConfigError, ModelNotFound
 from ailb.exchange import Attempt, Exchange, Reply, batches_of
 from ailb.loader_models import models
 from ailb.loader_providers import Source
+from ailb.models import Route
 
 
 async def silence(exchange: Exchange, attempt: Attempt) -> Reply:
@@ -107,3 +108,163 @@ def test_a_default_that_is_not_there_yet_is_not_listed() -> None:
     assert ("llama", ["seed"]) == (served.default, served.names())
     served.offer("asked", ["llama"])
     assert ["llama"] == served.names()
+
+
+WELL = {
+    **SOURCES,
+    "openai": Source(silence, ("gpt-*", "o1*", "o3*"), keys=2, genuine=True),
+    "twin": Source(silence, ("gpt-4", "llama*"), keys=2),
+}
+ONE = {"provider": "listed", "model": "gpt-4"}
+
+
+def table(name: str = "m", *targets: dict[str, Any], **keys: Any) -> config.Model:
+    return config.Model.model_validate({"name": name, "targets": list(targets) or [ONE], **keys})
+
+
+def test_an_alias_is_another_name() -> None:
+    served = models([table("m", {"provider": "asked"}, aliases=["n", "o"], strategy="failover")], "o", SOURCES)
+    assert ((Target("asked", "m"),),) * 3 == tuple(served.targets(name) for name in ("m", "n", "o"))
+    assert {"failover"} == {served.route(name).strategy for name in ("m", "n", "o")}
+    assert ("o", ["o", "m", "n", "gpt-4", "gpt-4o", "seed"]) == (served.default, served.names())
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("o1-mini", [("listed", "o1-mini"), ("listed", "gpt-4")]),
+        ("o1", [("asked", "o1-from-x")]),
+        ("old-o1", [("listed", "old-o1"), ("listed", "gpt-4")]),
+        ("o2-pro", [("listed", "gpt-4")]),
+        ("mine", [("listed", "gpt-4")]),
+        ("fixed-3", [("asked", "x")]),
+    ],
+)
+def test_a_target_of_a_pattern_is_asked_for_the_very_name(asked: str, expected: list[tuple[str, str]]) -> None:
+    found = [
+        table("o1*", {"provider": "listed"}, ONE, {"provider": "away", "model": "claude-3"}, aliases=["old-o1"]),
+        table("o1", {"provider": "asked", "model": "o1-from-x"}),
+        table("mine", aliases=["o2-*"]),
+        table("x", {"provider": "asked"}, aliases=["fixed-*"]),
+    ]
+    served = models(found, "", SOURCES)
+    assert expected == [(target.provider, target.model) for target in served.targets(asked)]
+    assert not [name for name in served.names() if "*" in name]
+
+
+def test_a_pattern_wins_over_what_is_offered() -> None:
+    served = models([table("gpt-*", {"provider": "asked", "model": "other"})], "", SOURCES)
+    assert [(Target("asked", "other"),), (Target("listed", "gpt-4"),)] == [served.targets("gpt-4"), served.targets("listed/gpt-4")]
+
+
+def test_what_is_said_of_a_target_is_there() -> None:
+    said = {**ONE, "max_parallel": 3, "context": 8192, "lacks": ["tools", "images"], "tags": ["eu", "cheap"]}
+    (target,) = models([table("m", said)], "", SOURCES).targets("m")
+    expected = Target(
+        "listed", "gpt-4", max_parallel=3, context=8192, lacks=frozenset({"tools", "images"}), tags=frozenset({"eu", "cheap"})
+    )
+    assert expected == target
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, Route()),
+        (
+            {"strategy": "random", "sticky": "header:x-a", "retries": 0, "hedge": False},
+            Route(strategy="random", sticky="header:x-a", retries=0, hedge=False),
+        ),
+        ({"fallbacks": ["gpt-4", "o1-pro"]}, Route(fallbacks={"any": ("gpt-4", "o1-pro")})),
+        ({"fallbacks": {"rate_limit": ["gpt-4"]}}, Route(fallbacks={"rate_limit": ("gpt-4",)})),
+        (
+            {"fallbacks": {"any": ["gpt-4"], "context_length": ["listed/o1"], "content_policy": []}},
+            Route(fallbacks={"any": ("gpt-4",), "context_length": ("listed/o1",)}),
+        ),
+        ({"fallbacks": ["claude-3", "claude-4"]}, Route(fallbacks={"any": ("claude-3", "claude-4")})),
+        ({"strategy": "operator:itemgetter"}, Route(strategy="operator:itemgetter")),
+    ],
+)
+def test_how_a_model_is_served(keys: dict[str, Any], expected: Route) -> None:
+    served = models([table("m", **keys)], "", LISTED)
+    assert expected == served.route("m")
+    assert {"m": expected} == served.routes
+
+
+def test_fallbacks_may_lead_in_a_circle_through_aliases_and_patterns() -> None:
+    found = [table("a", fallbacks=["b"]), table("b", aliases=["c"], fallbacks=["d-1"]), table("d-*", {**ONE}, fallbacks=["c", "a"])]
+    served = models(found, "", LISTED)
+    assert [("b",), ("d-1",), ("c", "a")] == [served.route(name).fallbacks["any"] for name in ("a", "c", "d-7")]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([table("m", aliases=["n", "m"])], '[[model]] "m".aliases[1]: "m" is the name of a model'),
+        ([table("m", aliases=["k"]), table("k")], '[[model]] "m".aliases[0]: "k" is the name of a model'),
+        ([table("m", aliases=["n", "n"])], '[[model]] "m".aliases[0]: "n" stands twice'),
+        ([table("m", aliases=["n"]), table("k", aliases=["n"])], '[[model]] "m".aliases[0]: "n" stands twice'),
+        ([table("m", fallbacks=["gtp-4"])], '[[model]] "m".fallbacks.any[0]: nobody serves "gtp-4"; did you mean gpt-4?'),
+        (
+            [table("smart", fallbacks={"any": ["gpt-4"], "rate_limit": ["gpt-4", "smrt"]})],
+            '[[model]] "smart".fallbacks.rate_limit[1]: nobody serves "smrt"; did you mean smart?',
+        ),
+        ([table("m", fallbacks=["gpt-4", "m"])], '[[model]] "m".fallbacks.any[1]: is the model itself'),
+        ([table("m", aliases=["n"], fallbacks={"any": ["n"]})], '[[model]] "m".fallbacks.any[0]: is the model itself'),
+        ([table("m", fallbacks=["o1*"])], '[[model]] "m".fallbacks.any[0]: "o1*" must be one model, not a pattern'),
+        (
+            [table("m", {**ONE, "lacks": ["tools", "image"]})],
+            '[[model]] "m".targets[0].lacks[1]: no such ability; did you mean images?',
+        ),
+        (
+            [table("claude-*", {"provider": "listed"})],
+            '[[model]] "claude-*".targets[0].model: listed has no such model; there are gpt-4, gpt-4o, o1*',
+        ),
+        ([table("m", strategy="no.such:thing")], '[[model]] "m".strategy: module no.such cannot be imported: ModuleNotFoundError'),
+        ([table("m", strategy="operator:itemgeter")], '[[model]] "m".strategy: module operator has no itemgeter; did you mean itemgetter?'),
+        ([table("m", strategy="operator:__doc__")], '[[model]] "m".strategy: "operator:__doc__" is not a function'),
+        ([table("m", strategy="a b:c")], '[[model]] "m".strategy: "a b:c" must be package.module:'),
+    ],
+)
+def test_what_cannot_be_served(found: list[config.Model], expected: str) -> None:
+    assert complaint(found, sources=LISTED).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("twin/gpt-4", [("twin", 0, 0.5), ("twin", 1, 0.5)]),
+        ("m", [("twin", 0, 3.0), ("twin", 1, 3.0), ("listed", 0, 2.0)]),
+        ("llama-8b", [("twin", 0, 1.0), ("twin", 1, 1.0)]),
+    ],
+)
+def test_each_key_is_a_target(asked: str, expected: list[tuple[str, int, float]]) -> None:
+    found = [
+        table("m", {"provider": "twin", "model": "gpt-4", "weight": 6.0}, {**ONE, "weight": 2.0}),
+        table("llama-*", {"provider": "twin", "weight": 2.0}),
+    ]
+    served = models(found, "", WELL)
+    assert expected == [(target.provider, target.credential, target.weight) for target in served.targets(asked)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("openai/gpt-3.5-turbo", {"images", "json_schema"}),
+        ("twin/gpt-4", set()),
+        ("o1-mini", {"tools", "images", "json_schema"}),
+        ("o3-mini", {"images"}),
+        ("all", set()),
+        ("some", {"tools"}),
+        ("plain", {"images", "json_schema"}),
+    ],
+)
+def test_what_is_known_of_a_model_counts_at_its_makers_unless_the_table_says_otherwise(asked: str, expected: set[str]) -> None:
+    fits = {"provider": "openai", "model": "gpt-3.5-turbo"}
+    found = [
+        table("all", {**fits, "lacks": []}),
+        table("some", {**fits, "lacks": ["tools"]}),
+        table("plain", fits),
+        table("o3*", {"provider": "openai"}),
+    ]
+    served = models(found, "", {name: WELL[name] for name in ("openai", "twin")})
+    assert [expected] * 2 == [target.lacks for target in served.targets(asked)]

@@ -35,7 +35,7 @@ def complaint(plugins: Plugins, *raw: dict[str, Any], environ: dict[str, str] | 
 def test_a_row_gives_what_the_table_does_not(plugins: Plugins) -> None:
     row = plugins.rows["openai"]
     settings = one(plugins, name="openai", api_key="k", timeouts={"idle": 5.0}).settings
-    expected = Settings("openai", row.base_url, "bearer", Secret("k"), query=row.query, timeouts=Timeouts(idle=5.0))
+    expected = Settings("openai", row.base_url, "bearer", (Secret("k"),), query=row.query, timeouts=Timeouts(idle=5.0))
     assert expected == settings
 
 
@@ -43,7 +43,7 @@ def test_the_table_wins_over_the_row(plugins: Plugins) -> None:
     table = {"name": "mine", "kind": "openai", "api_key": "k", "base_url": "http://a/v1", "query": {"v": "1"}, "headers": {"H": "x"}}
     settings = one(plugins, **table, max_answer_bytes=2048, local=True).settings
     expected = Settings(
-        "mine", "http://a/v1", api_key=Secret("k"), headers={"h": Secret("x")}, query={"v": "1"}, max_answer_bytes=2048, local=True
+        "mine", "http://a/v1", api_keys=(Secret("k"),), headers={"h": Secret("x")}, query={"v": "1"}, max_answer_bytes=2048, local=True
     )
     assert expected == settings
 
@@ -85,6 +85,12 @@ def test_a_kind_without_an_address_needs_one(plugins: Plugins, kind: str) -> Non
         ({"name": "openai", "api_key": "k", "note": "x"}, '[[provider]] "openai".note: no such option'),
         ({"name": "echo", "nte": "x"}, '[[provider]] "echo".nte: no such option; did you mean note?'),
         ({"name": "echo", "api_key": "k"}, '[[provider]] "echo".api_key: echo has no such option'),
+        ({"name": "echo", "health_seconds": 5.0}, '[[provider]] "echo".health_seconds: echo has no such option'),
+        ({"name": "openai", "api_keys": ["", ""]}, '[[provider]] "openai".api_key: is missing; OPENAI_API_KEY can set it too'),
+        (
+            {"name": "azure", "api_key": "k", "base_url": "https://a.example", "models": ["m"], "health_seconds": 5.0},
+            '[[provider]] "azure".health_seconds: this kind of provider has no list to ask for',
+        ),
         ({"name": "echo", "discover": True}, '[[provider]] "echo".discover: this kind of provider has no list to ask for'),
     ],
 )
@@ -152,3 +158,33 @@ def test_a_stand_in_gives_way(environ: dict[str, str], expected: dict[str, str])
 def test_a_source_without_a_list_is_open(plugins: Plugins) -> None:
     provider = one(plugins, name="echo")
     assert [True, True, False] == [Source(provider, ()).open, Source(provider, ("a",), discover=True).open, Source(provider, ("a",)).open]
+
+
+@pytest.mark.parametrize(
+    ("table", "keys"),
+    [
+        ({"api_key": "a"}, ["a"]),
+        ({"api_key": "a, b,,a"}, ["a", "b"]),
+        ({"api_keys": ["a", "b"]}, ["a", "b"]),
+        ({"api_keys": ["a", "", "b", "a"]}, ["a", "b"]),
+        ({"kind": "vllm"}, []),
+    ],
+)
+def test_the_keys_that_it_is_asked_with(plugins: Plugins, table: dict[str, Any], keys: list[str]) -> None:
+    (source,) = sources(tables({"name": "openai", **table}), plugins, {}).values()
+    provider: Any = source.provider
+    assert (tuple(map(Secret, keys)), max(1, len(keys))) == (provider.settings.api_keys, source.keys)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"name": "openai", "api_key": "k"}, True),
+        ({"name": "mine", "kind": "openai", "api_key": "k"}, True),
+        ({"name": "openai", "api_key": "k", "base_url": "https://proxy.example"}, False),
+        ({"name": "echo"}, False),
+    ],
+)
+def test_names_of_models_mean_what_they_say_at_the_kinds_own_address(plugins: Plugins, table: dict[str, Any], expected: bool) -> None:
+    (source,) = sources(tables(table), plugins, {}).values()
+    assert expected is source.genuine

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ailb.dialect import Target
 from ailb.errors import ModelNotFound
-from ailb.models import Models, nearest
+from ailb.models import Models, Route, nearest, overlap
 
 OFFERED = {
     "openai": ("gpt-4o", "gpt-4o-mini", "o3-*"),
@@ -101,3 +103,81 @@ def test_made_up_names_do_not_fill_the_memory() -> None:
     for number in range(10_050):
         models.targets(f"m{number}")
     assert len(models._found) == 10_000
+
+
+PATTERNS: dict[str, Any] = {
+    "claude-*": lambda name: [Target("openai", name)],
+    "claude-3-*": lambda name: [Target("local", name), Target("azure", "fixed")],
+    "claude-3-opus": [Target("azure", "opus")],
+    "*": [Target("broker", "anything")],
+    "*/llama-*": lambda name: [Target("local", name)],
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("claude-3-opus", [("azure", "opus")]),
+        ("claude-3-haiku", [("local", "claude-3-haiku"), ("azure", "fixed")]),
+        ("claude-2", [("openai", "claude-2")]),
+        ("gpt-4o", [("broker", "anything")]),
+        ("llama3", [("broker", "anything")]),
+        ("never-heard-of", [("broker", "anything")]),
+        ("openai/gpt-4o", [("openai", "gpt-4o")]),
+        ("openai/claude-3-opus", [("broker", "anything")]),
+        ("meta/llama-3", [("local", "meta/llama-3")]),
+        ("broker/meta/llama-3", [("local", "broker/meta/llama-3")]),
+    ],
+)
+def test_the_most_specific_pattern_serves_unless_a_name_does(model: str, expected: list[tuple[str, str]]) -> None:
+    models = Models(OFFERED, PATTERNS)
+    for _ in range(2):
+        assert expected == [(target.provider, target.model) for target in models.targets(model)]
+
+
+def test_of_equals_the_first_pattern_serves() -> None:
+    models = Models({}, {"a*c": [Target("first", "m")], "ab*": [Target("second", "m")]})
+    assert [Target("first", "m")] == list(models.targets("abc"))
+
+
+def test_patterns_are_not_names() -> None:
+    assert ["claude-3-opus"] == Models({"a": ("x-*",)}, PATTERNS).names()
+    assert ["default", "claude-3-opus"] == Models({"a": ("x-*",)}, PATTERNS, "default").names()
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("claude-3-opus", "exact"), ("claude-3-haiku", "narrow"), ("claude-2", "wide"), ("gpt-4o", None), ("nobody", None)],
+)
+def test_the_route_is_the_tables_that_serves(model: str, expected: str | None) -> None:
+    routes = {
+        name: Route(strategy=strategy) for name, strategy in {"claude-*": "wide", "claude-3-*": "narrow", "claude-3-opus": "exact"}.items()
+    }
+    models = Models(OFFERED, {name: PATTERNS[name] for name in routes}, routes=routes)
+    assert expected == models.route(model).strategy
+    assert routes == models.routes
+
+
+def test_whoever_has_several_keys_is_there_as_often() -> None:
+    models = Models({"a": ("m",), "b": ("*",)}, made=lambda provider, name: [Target(provider, name, credential=n) for n in range(2)])
+    assert [Target("a", "m"), Target("a", "m", credential=1)] == list(models.targets("m"))
+    assert [Target("b", "x"), Target("b", "x", credential=1)] == list(models.targets("b/x"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("gpt-4", "gpt-4", True),
+        ("gpt-4", "gpt-*", True),
+        ("gpt-*", "gpt-4", True),
+        ("gpt-*", "claude-3", False),
+        ("gpt-*", "*", True),
+        ("gpt-*", "gpt-4*", True),
+        ("gpt-*", "claude-*", False),
+        ("*-mini", "gpt-*", True),
+        ("*-mini", "*-pro", False),
+        ("*-mini", "gpt-*-mini", True),
+    ],
+)
+def test_patterns_that_may_mean_the_same(one: str, other: str, expected: bool) -> None:
+    assert (expected, expected) == (overlap(one, other), overlap(other, one))

@@ -57,5 +57,5 @@ def test_on_the_public_internet(address: str) -> None:
 
 
 def test_settings_show_no_secret() -> None:
-    settings = Settings("p", "https://api.example", api_key=Secret("hunter2"), headers={"x": Secret("hunter3")})
+    settings = Settings("p", "https://api.example", api_keys=(Secret("hunter2"),), headers={"x": Secret("hunter3")})
     assert "hunter" not in repr(settings)

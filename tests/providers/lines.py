@@ -142,14 +142,15 @@ async def serving(script: Script) -> AsyncIterator[Server]:
 async def provider(port: int, *, auth: Auth = "bearer", local: bool = True, **options: Any) -> AsyncIterator[HttpProvider]:
     timeouts = Timeouts(**options.pop("timeouts", {}))
     host = options.pop("host", "127.0.0.1")
-    settings = Settings("up", f"http://{host}:{port}/v1", auth, Secret(KEY), timeouts=timeouts, local=local, **options)
+    keys = tuple(map(Secret, options.pop("keys", [KEY])))
+    settings = Settings("up", f"http://{host}:{port}/v1", auth, keys, timeouts=timeouts, local=local, **options)
     async with HttpProvider(Lines(), settings) as entered:
         yield entered
 
 
-async def asked(entered: HttpProvider, *, stream: bool = False, exchange: Exchange | None = None) -> Reply:
+async def asked(entered: HttpProvider, *, stream: bool = False, exchange: Exchange | None = None, target: Target = TARGET) -> Reply:
     exchange = exchange or ask(stream=stream)
-    return await entered(exchange, Attempt(TARGET, exchange.prompt, 0.0))
+    return await entered(exchange, Attempt(target, exchange.prompt, 0.0))
 
 
 async def told(reply: Reply) -> list[bytes]:

@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,53 @@ async def test_no_key_where_none_is_wanted() -> None:
     async with serving(hello) as server, provider(server.port, auth="none") as up:
         await asked(up)
         assert KEY not in str(server.requests)
+
+
+KEYS = ["first-key-of-three", "second-key-of-three", "third-key-of-three"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_target_is_asked_with_the_key_in_its_place(stream: bool) -> None:
+    async with serving(counts if stream else hello) as server, provider(server.port, keys=KEYS) as up:
+        for credential in (0, 1, 2, 1):
+            await told(await asked(up, stream=stream, target=replace(TARGET, credential=credential)))
+        assert [f"Bearer {KEYS[n]}" for n in (0, 1, 2, 1)] == [headers["authorization"] for _, headers, _ in server.requests]
+
+
+@pytest.mark.parametrize("credential", [0, 2])
+@pytest.mark.parametrize("status", [401, 500])
+async def test_an_error_shows_none_of_the_keys(credential: int, status: int) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(" ".join(KEYS).encode(), status)
+
+    async with serving(script) as server, provider(server.port, keys=KEYS) as up:
+        with pytest.raises(UpstreamRefusal) as caught:
+            await asked(up, target=replace(TARGET, credential=credential))
+    assert "[hidden] [hidden] [hidden]" == caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("bad", "used"),
+    [(set(), 1), ({KEYS[0]}, 2), ({KEYS[0], KEYS[1]}, 3)],
+)
+async def test_models_are_listed_with_the_first_key_that_is_good_for_it(bad: set[str], used: int) -> None:
+    async def script(peer: Peer, _: str, headers: dict[str, str], *__: object) -> None:
+        refused = headers["authorization"].removeprefix("Bearer ") in bad
+        await peer.answer(b"a b", 401 if refused else 200)
+
+    async with serving(script) as server, provider(server.port, keys=KEYS) as up:
+        assert ["a", "b"] == await up.models()
+        assert [f"Bearer {key}" for key in KEYS[:used]] == [headers["authorization"] for _, headers, _ in server.requests]
+
+
+async def test_models_that_no_key_is_good_for() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(KEYS[0].encode(), 403)
+
+    async with serving(script) as server, provider(server.port, keys=KEYS) as up:
+        with pytest.raises(UpstreamRefusal, match=r"^\[hidden\]$"):
+            await up.models()
+        assert 3 == len(server.requests)
 
 
 @pytest.mark.parametrize("stream", [True, False])
