@@ -37,8 +37,8 @@ def test_one_that_has_had_enough_rests_as_long_as_it_said() -> None:
     health = Health(Target("p", "m"))
     health.rest(10.0, "rate limited")
     health.rest(5.0, "something shorter")
-    assert ("rate limited", 3.0) == (health.bars(7.0), health.free_in(7.0))
-    assert "" == health.bars(10.0)
+    assert ("rate limited", "", 3.0) == (health.rests(7.0), health.bars(7.0), health.free_in(7.0))
+    assert "" == health.rests(10.0)
 
 
 def test_one_that_is_full_is_not_asked_more() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from ailb.chat import Chunks, completion
 from ailb.dialect import Event, Target
 from ailb.exchange import Attempt, Exchange, Reply, batches_of
+from ailb.health import Healths
 from ailb.models import Models
 from ailb.prompt import Prompt
 from ailb.stack import Innermost, Next
@@ -84,7 +85,9 @@ class House:
 
     def layers(self) -> tuple[list[Any], Next]:
         targets = {"m": [Target(name, "m", priority=place) for place, name in enumerate(self.providers)]}
-        routing = Routing(Models(dict.fromkeys(self.providers, ("m",)), targets), StillClock(), strategy="failover")
+        routing = Routing(
+            Models(dict.fromkeys(self.providers, ("m",)), targets), StillClock(), Healths(), self.prices, WordCounter(), strategy="failover"
+        )
         budget = Budget(self.ledger, self.prices, self.counter, **self.options)
         return [budget, *self.between, routing], Innermost(self.providers)
 
