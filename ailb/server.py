@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from ailb.store.store import Store
 
 LOG = structlog.get_logger("ailb.server")
-COLLECT_AFTER: Final = (10_000, 20, 20)
-"""When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. A request makes
-hardly any cycle, so there is little to find, and the default of 700 allocations looks several times per request under load.
+COLLECT_AFTER: Final = (10_000, 5, 5)
+"""When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. A whole answer
+makes hardly any cycle, so there is little to find, and the default of 700 allocations looks several times per request under load. But
+a connection that is over is one, and so is an error: those that were open during a look wait for the next one at the older ones.
 """
 
 
