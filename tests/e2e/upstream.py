@@ -174,6 +174,10 @@ class Upstream:
         self._scripts[f"b {model}"] = b or script
         return model
 
+    def at(self, path: str, script: Script) -> None:
+        """Requests for `path` that have no body, and so name no model, are answered by `script`."""
+        self._scripts[path] = script
+
     def calls(self, model: str) -> list[Call]:
         """All calls for `model` until now, in the order of their arrival."""
         return list(self._calls.get(model, ()))
@@ -227,7 +231,7 @@ class Upstream:
         reader.call = call
         if reader.at_eof():
             call.gone.set()
-        model = call.json["model"]
+        model = call.json["model"] if call.body else call.path
         script = self._scripts[f"b {model}" if call.path.startswith("/b/") else model]
         with self._arrived:
             self._calls.setdefault(model, []).append(call)
