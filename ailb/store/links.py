@@ -26,7 +26,7 @@ class Link(Protocol):
     """The only connection that writes. One transaction at a time."""
 
     committing: bool
-    """Whether the last transaction had come to its commit when it failed."""
+    """Whether the last transaction had come to its commit when it failed, and may be there all the same."""
 
     async def transaction(self, work: Work[T]) -> T:
         """What `work` returns, committed. It may wait for the connection only."""
@@ -72,7 +72,7 @@ class Near:
     """A file."""
 
     def __init__(self, engine: Engine) -> None:
-        self.committing = False
+        self.committing = False  # never: what SQLite did not commit, as on a full disk, is not there
         self._engine = engine
         self._connection: Connection | None = None
         self._thread: Final = ThreadPoolExecutor(1, "ailb-writer")
@@ -88,13 +88,10 @@ class Near:
         self._thread.shutdown(wait=False)
 
     def _transaction(self, work: Work[T]) -> T:
-        self.committing = False
         if self._connection is None:
             self._connection = self._engine.connect()
         with self._connection.begin():
-            result = finished(work(cast(AsyncConnection, Direct(self._connection))))
-            self.committing = True
-        return result
+            return finished(work(cast(AsyncConnection, Direct(self._connection))))
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

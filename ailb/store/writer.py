@@ -164,7 +164,9 @@ class Writer:
         await self._link.disconnect()
         if is_down(error):
             self.failing = True
-            refusal = Unsure("the store is not available", headers=RETRY) if self._link.committing else down(error)
+            refusal = down(error)
+            if self._link.committing:
+                refusal = Unsure(refusal.message, headers=RETRY)
             for job in jobs:
                 if not job.keep:
                     job.answer(refusal)

@@ -49,7 +49,7 @@ def api(gateway: Gateway, method: str, path: str, body: Any = None, key: str = A
     with gateway.client() as client:
         client.send(request(method, path, None if body is None else json.dumps(body).encode(), headers))
         answer = client.answer()
-    assert answer.status < 300, gateway.output[-2000:]
+    assert answer.status < 300, (answer.body, [line for line in gateway.log() if line["level"] != "info"])
     return answer.json if answer.body else None
 
 
