@@ -9,37 +9,48 @@ from ailb.exchange import Drain, Reply
 
 
 class Draining:
-    """The rest of one stream: `see` is called for each batch that still comes."""
+    """What still comes after the client left, from now on: an answer may still be awaited, or be on its way.
 
-    def __init__(self, reply: Reply, drain: Drain, see: Callable[[list[Event]], None]) -> None:
-        self._reply = reply
-        self._drain = drain
-        self._see = see
-        self._limit = asyncio.timeout(None)
-        self._reading = False
-        self._stopped = False
+    As long as nobody reads it here, `give_up()` is called once it has been enough.
+    """
 
-    async def run(self) -> None:
-        """Returns when the stream is over, however that comes about, or goes on for longer than it may."""
-        if self._stopped:
+    def __init__(self, drain: Drain, give_up: Callable[[], None]) -> None:
+        self._left = drain.bytes
+        self._give_up = give_up
+        self._over = False
+        self._timer = asyncio.get_running_loop().call_later(drain.seconds, self.stop)
+
+    def took(self, size: int) -> None:
+        """So many bytes of it came."""
+        self._left -= size
+        if self._left < 0:
+            self.stop()
+
+    async def read(self, reply: Reply, see: Callable[[list[Event]], None]) -> None:
+        """`see` is called for each batch. Returns when the answer is over, however that comes about, or goes on for longer than it may."""
+        if self._over:
             return
-        left = self._drain.bytes
+        limit = asyncio.timeout(None)
         try:
-            async with self._limit:
-                self._reading = True
-                self._limit.reschedule(asyncio.get_running_loop().time() + self._drain.seconds)
-                async for batch in self._reply:
-                    self._see(batch)
-                    left -= sum(len(event.raw) for event in batch)
-                    if left < 0:
+            async with limit:
+                self._give_up = lambda: limit.reschedule(asyncio.get_running_loop().time())
+                async for batch in reply:
+                    see(batch)
+                    self.took(sum(len(event.raw) for event in batch))
+                    if self._over:
                         return
         except (TimeoutError, Refusal):
             return
         finally:
-            self._reading = False
+            self.close()
 
     def stop(self) -> None:
-        """Lets `run` return now."""
-        self._stopped = True
-        if self._reading:
-            self._limit.reschedule(asyncio.get_running_loop().time())
+        """It is enough: whoever reads or waits is to end it. Idempotent."""
+        if not self._over:
+            self.close()
+            self._give_up()
+
+    def close(self) -> None:
+        """It is over. Idempotent."""
+        self._over = True
+        self._timer.cancel()

@@ -15,7 +15,7 @@ from ailb.deadline import Deadline
 from ailb.dialect import Event, Speech
 from ailb.drain import Draining
 from ailb.errors import InternalError, Refusal, Unavailable
-from ailb.exchange import Exchange, Reply, Status
+from ailb.exchange import Attempt, Exchange, Reply, Status
 from ailb.gateway import Gateway
 from ailb.intake import ClientLeft, read_body
 from ailb.loader import Snapshot
@@ -93,14 +93,14 @@ class _Service:
         self._cut: Refusal | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._draining: Draining | None = None
-        self._left = self._over = False
+        self._left = self._over = self._cancelling = False
 
     async def run(self, snapshot: Snapshot, receive: Receive) -> None:
         watching = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin_watch, receive)
         self._gateway.serving.add(self)
         try:
             await self._serve(snapshot)
-            self._end("complete")
+            self._end("disconnected" if self._left else "complete")
         except Refusal as refusal:
             await self._refuse(refusal)
         except asyncio.CancelledError:
@@ -116,9 +116,8 @@ class _Service:
             if self._watcher is not None:
                 self._watcher.cancel()
             self._outlet.stop()
-            if self._reply is not None and self._reply.drain is not None and self._settling.outcome.status == "disconnected":
-                self._draining = Draining(self._reply, self._reply.drain, self._settling.see)
-                await asyncio.shield(self._gateway.background(self._drain(self._draining)))
+            if self._reply is not None and self._draining is not None and self._settling.outcome.status == "disconnected":
+                await asyncio.shield(self._gateway.background(self._drain(self._reply, self._draining)))
             else:
                 await self._finish()
 
@@ -126,25 +125,27 @@ class _Service:
         """Ends the exchange from outside: with this error if the client still listens."""
         if self._draining is not None:
             self._draining.stop()
-        if not self._over and self._task is not None:
+        if not self._over:
             self._cut = refusal
-            self._task.cancel()
+            self._cancel()
 
     async def _serve(self, snapshot: Snapshot) -> None:
         server = snapshot.config.server
-        if self._encoder is None:
-            self._reply = await snapshot.call(self._exchange)
-            await self._whole(self._reply, server.write_seconds)
+        if self._encoder is not None:
+            self._outlet.watch(
+                beat=self._speech.heartbeat,
+                beat_seconds=server.heartbeat_seconds,
+                write_seconds=server.write_seconds,
+                early=self._early_headers,
+                stalled=self._leave,
+            )
+        reply = self._reply = await snapshot.call(self._exchange)
+        if self._left:
             return
-        self._outlet.watch(
-            beat=self._speech.heartbeat,
-            beat_seconds=server.heartbeat_seconds,
-            write_seconds=server.write_seconds,
-            early=self._early_headers,
-            stalled=self._stalled,
-        )
-        self._reply = await snapshot.call(self._exchange)
-        await self._stream(self._reply, self._encoder.feed)
+        if self._encoder is None:
+            await self._whole(reply, server.write_seconds)
+            return
+        await self._stream(reply, self._encoder.feed)
         self._over = True
         await self._outlet.finish(self._encoder.end())
 
@@ -158,7 +159,7 @@ class _Service:
                 break  # an answer that is not streamed is a stream of one
         self._over = True
         if len(body) > SLICE:
-            self._outlet.watch(beat=b"", beat_seconds=write_seconds, write_seconds=write_seconds, early=dict, stalled=self._stalled)
+            self._outlet.watch(beat=b"", beat_seconds=write_seconds, write_seconds=write_seconds, early=dict, stalled=self._leave)
         await self._outlet.whole(reply.status, self._headers(reply.headers), body)
 
     async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
@@ -187,12 +188,38 @@ class _Service:
         while (await receive())["type"] != "http.disconnect":
             continue
         if not self._over:
-            self._stalled()
+            self._leave()
 
-    def _stalled(self) -> None:
-        """A client that takes nothing is gone, whatever its socket says; the last bytes are no exception."""
-        if self._task is not None:
-            self._left = True
+    def _leave(self) -> None:
+        """The client hung up. One that takes nothing is gone too, whatever its socket says; the last bytes are no exception.
+
+        An answer of which nothing is there yet is awaited further by whoever awaits it already, where a provider wants that.
+        """
+        if self._left:
+            return
+        self._left = True
+        self._outlet.stop()
+        exchange = self._exchange
+        drain = next((attempt.drain for attempt in exchange.attempts if attempt.drain is not None and not attempt.over), None)
+        if drain is not None:
+            self._draining = Draining(drain, self._give_up)
+            exchange.unheard = self._draining.took
+            exchange.attempt_hooks.insert(0, self._no_more)
+        if drain is None or self._reply is not None:
+            self._cancel()
+
+    async def _no_more(self, attempt: Attempt) -> None:
+        """Nobody is there to hear another answer. Whoever asks for one waits here for being cancelled."""
+        self._cancel()
+        await asyncio.get_running_loop().create_future()
+
+    def _give_up(self) -> None:
+        """Not before the task waits again: it may be the one that calls this, on its way to the end."""
+        asyncio.get_running_loop().call_soon(lambda: None if self._over else self._cancel())
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._cancelling:
+            self._cancelling = True
             self._task.cancel()
 
     async def _cancelled(self) -> bool:
@@ -200,6 +227,7 @@ class _Service:
         if self._task is None or not (self._left or self._cut):
             self._end("broken")
             return False
+        self._cancelling = False
         self._task.uncancel()
         if self._left or self._cut is None:
             self._end("disconnected")
@@ -210,6 +238,9 @@ class _Service:
     async def _refuse(self, refusal: Refusal) -> None:
         self._over = True
         self._settling.outcome.refusal = refusal
+        if self._left:
+            self._end("disconnected")
+            return
         if self._outlet.started:
             self._end("broken")
             if self._encoder is not None:
@@ -241,15 +272,17 @@ class _Service:
         """Of a stream that begins with a heartbeat, before anybody knows who will answer."""
         return {"content-type": self._speech.stream_type, **UNBUFFERED, "x-ailb-attempts": "0", "x-ailb-latency-ms": "0"}
 
-    async def _drain(self, draining: Draining) -> None:
+    async def _drain(self, reply: Reply, draining: Draining) -> None:
         try:
-            await draining.run()
+            await draining.read(reply, self._settling.see)
         # A bug in a layer that looks at events must not take the settlement with it.
         except Exception:
             LOG.exception("bug", id=self._exchange.id, path=self._exchange.path)
         await self._finish()
 
     async def _finish(self) -> None:
+        if self._draining is not None:
+            self._draining.close()
         if self._reply is not None:
             self._reply.close()
         self._gateway.serving.discard(self)

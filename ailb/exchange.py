@@ -27,13 +27,21 @@ class Caller:
         return self.key.id if self.key else None
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How far an answer is read on after its client left, so that its true usage is known: at most `seconds`, at most `bytes` more."""
+
+    seconds: float
+    bytes: int
+
+
 @dataclass(slots=True)
 class Attempt:
     """One request to one target. Times are seconds since the exchange began. `number` counts from 1.
 
     `prompt` is what the target is asked: the exchange's, unless a hook put a changed copy in its place. Several attempts may be under way
     at once. `failure` is set when no answer came of it; `abandoned` when nobody waited for one any more. `cost` is in nano-dollars; None
-    while nobody counts.
+    while nobody counts. A provider sets `drain` where its answer is to be read also after the client left.
     """
 
     target: Target
@@ -48,6 +56,7 @@ class Attempt:
     abandoned: bool = False
     ended: float | None = None
     cost: int | None = None
+    drain: Drain | None = None
 
     @property
     def over(self) -> bool:
@@ -90,6 +99,7 @@ class Exchange:
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
     `target` is who is asked, `answered` the attempt whose answer it is, `numbered` the last attempt's number.
     `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it.
+    `unheard(size)` is set when the client left and an answer is awaited all the same: it is told of the bytes that come from then on.
     `dry`: it is only to be explained. Layers take nothing, hold nothing, ask nobody and count nothing, and `record` is what comes of it.
     `record` is what layers have to say about what they decided, as plain JSON values, whether it is dry or not. Each fills its own part as
     it goes, with what it has at hand: it is read much later, or never. `strategy` and `candidates` are routing's, one for each target that
@@ -119,6 +129,7 @@ class Exchange:
         "started",
         "target",
         "task",
+        "unheard",
         "via",
     )
 
@@ -129,6 +140,7 @@ class Exchange:
         self.peer = peer
         self.via = ""
         self.task: Task[Any] | None = None
+        self.unheard: Callable[[int], None] | None = None
         self.prompt = prompt
         self.caller = Caller()
         self.cost: int | None = None
@@ -160,22 +172,13 @@ class Exchange:
         self.attempt_hooks.append(hook)
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """How far a stream is read on after its client left, so that its true usage is known: at most `seconds`, at most `bytes` more."""
-
-    seconds: float
-    bytes: int
-
-
 class Reply:
     """An answer on its way: events in batches, as they arrived together. An answer that is not streamed is one event.
 
-    `close` gives the upstream connection back; the edge calls it, whatever happens. It does not wait. With `drain` the rest is read first
-    when it was the client who left.
+    `close` gives the upstream connection back; the edge calls it, whatever happens. It does not wait.
     """
 
-    __slots__ = ("_batches", "_close", "_each", "drain", "headers", "status")
+    __slots__ = ("_batches", "_close", "_each", "headers", "status")
 
     def __init__(
         self,
@@ -184,10 +187,8 @@ class Reply:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         close: Callable[[], None] | None = None,
-        drain: Drain | None = None,
     ) -> None:
         self.status = status
-        self.drain = drain
         self.headers = headers or {}
         self._batches = batches
         self._close = close

@@ -58,13 +58,14 @@ class HttpProvider:
     async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
         """Raises UpstreamSilent (no answer), UpstreamRefusal (an error status), UpstreamBroken (not an answer)."""
         prompt = attempt.prompt
+        attempt.drain = self.settings.drain
         outgoing = self.dialect.request(prompt, attempt.target)
         limit = self.settings.timeouts.first_token if prompt.stream else self.settings.timeouts.total
         try:
             with Deadline(limit):
                 response = await self._post(self._client(attempt.target.credential), exchange, outgoing)
                 try:
-                    return await (self._streamed(prompt, response) if prompt.stream else self._whole(prompt, response))
+                    return await (self._streamed(prompt, response) if prompt.stream else self._whole(exchange, prompt, response))
                 except BaseException:  # whatever it was, cancellation too: nobody else knows this connection
                     response.close()
                     raise
@@ -126,8 +127,8 @@ class HttpProvider:
         except FAILED as lost:
             raise _silent(lost) from lost
 
-    async def _whole(self, prompt: Prompt, response: Answer) -> Reply:
-        body = await _read(response, self.settings.max_answer_bytes if response.status < 300 else MOST_ERROR_BYTES)
+    async def _whole(self, exchange: Exchange, prompt: Prompt, response: Answer) -> Reply:
+        body = await _read(response, self.settings.max_answer_bytes if response.status < 300 else MOST_ERROR_BYTES, exchange)
         self._check(response, body)
         try:
             event = self.dialect.whole(prompt, body)
@@ -140,7 +141,7 @@ class HttpProvider:
             self._check(response, await _read(response, MOST_ERROR_BYTES))
         stream = Stream(response, self.dialect.decoder(prompt), self.settings)
         await stream.begin()
-        return Reply(stream, headers=passed_on(response.headers), close=stream.close, drain=self.settings.drain)
+        return Reply(stream, headers=passed_on(response.headers), close=stream.close)
 
     def _check(self, response: Answer, body: bytes) -> None:
         if response.status >= 400:
@@ -149,7 +150,7 @@ class HttpProvider:
             raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
 
 
-async def _read(response: Answer, most: int) -> bytes:
+async def _read(response: Answer, most: int, exchange: Exchange | None = None) -> bytes:
     """The decompressed body. Raises UpstreamBroken when it is cut or larger than `most` bytes."""
     content = response.content
     if content.is_eof() and content.exception() is None and content.total_bytes <= most:
@@ -159,6 +160,8 @@ async def _read(response: Answer, most: int) -> bytes:
     try:
         while chunk := await content.readany():
             size += len(chunk)
+            if exchange is not None and exchange.unheard is not None:
+                exchange.unheard(len(chunk))
             if size > most:
                 response.close()
                 raise UpstreamBroken(f"the upstream's answer is larger than {most} bytes")

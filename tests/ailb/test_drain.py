@@ -25,8 +25,12 @@ async def events(*steps: Event | Exception | asyncio.Event) -> AsyncIterator[lis
 async def drained(drain: Drain, *steps: Event | Exception | asyncio.Event) -> int:
     """How many events were seen."""
     seen: list[Event] = []
-    await asyncio.wait_for(Draining(Reply(events(*steps)), drain, seen.extend).run(), SOON)
+    await asyncio.wait_for(Draining(drain, never).read(Reply(events(*steps)), seen.extend), SOON)
     return len(seen)
+
+
+def never() -> None:
+    raise AssertionError("it was read, so there was nobody to be told")
 
 
 async def test_all_that_comes_is_seen() -> None:
@@ -49,19 +53,46 @@ async def test_a_long_stream_is_left_after_so_many_bytes() -> None:
 @pytest.mark.parametrize("early", [True, False])
 async def test_it_can_be_stopped(early: bool) -> None:
     seen: list[Event] = []
+    given_up: list[int] = []
     started = asyncio.Event()
 
     def see(batch: list[Event]) -> None:
         seen.extend(batch)
         started.set()
 
-    draining = Draining(Reply(events(said("a"), asyncio.Event())), ENDLESS, see)
+    draining = Draining(ENDLESS, lambda: given_up.append(1))
     if early:
         draining.stop()
-    task = asyncio.ensure_future(draining.run())
+    task = asyncio.ensure_future(draining.read(Reply(events(said("a"), asyncio.Event())), see))
     if not early:
         await asyncio.wait_for(started.wait(), SOON)
         draining.stop()
     await asyncio.wait_for(task, SOON)
     draining.stop()
-    assert len(seen) == (0 if early else 1)
+    assert (len(seen), given_up) == ((0, [1]) if early else (1, []))
+
+
+async def awaited(drain: Drain, *sizes: int) -> list[int]:
+    """How often whoever waits was told to give up."""
+    told: list[int] = []
+    draining = Draining(drain, lambda: told.append(1))
+    for size in sizes:
+        draining.took(size)
+    await asyncio.sleep(0.03)
+    draining.stop()
+    return told
+
+
+async def test_whoever_waits_is_told_once_when_it_is_enough() -> None:
+    assert [1] == await awaited(Drain(0.01, 100), 50)
+    assert [1] == await awaited(Drain(0.01, 100), 101, 101)
+    assert [1] == await awaited(ENDLESS, 50)
+
+
+async def test_nobody_is_told_when_it_is_over() -> None:
+    told: list[int] = []
+    draining = Draining(Drain(0.01, 100), lambda: told.append(1))
+    draining.close()
+    draining.took(101)
+    await asyncio.sleep(0.03)
+    assert told == []

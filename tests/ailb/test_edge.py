@@ -33,7 +33,7 @@ async def edge(provider: Provider, *layers: Any, speech: Speech | None = None, *
 
 
 def over(gateway: Gateway) -> bool:
-    return (gateway._open, gateway.serving) == (0, set())
+    return (gateway._open[0], gateway.serving) == (0, set())
 
 
 async def test_a_whole_answer() -> None:

@@ -1,4 +1,4 @@
-"""What the edge does where a provider's streams are read on after their client left."""
+"""What the edge does where a provider's answers are read on after their client left."""
 
 import asyncio
 from typing import Any
@@ -28,10 +28,10 @@ class Drained(Upstream):
         self.settled = asyncio.Event()
 
     async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
-        reply = await super().__call__(exchange, attempt)
+        attempt.drain = self.drain
+        self.exchange = exchange
         exchange.on_settle(lambda outcome: self.settled.set())
-        reply.drain = self.drain
-        return reply
+        return await super().__call__(exchange, attempt)
 
 
 async def edge(upstream: Drained, *layers: Any) -> tuple[Edge, Any]:
@@ -52,7 +52,7 @@ async def test_the_rest_is_read_and_only_then_it_is_settled() -> None:
         more.set()
     assert upstream.settled.is_set()
     assert ("disconnected", Usage(7, 9), 1) == (upstream.outcome.status, upstream.outcome.usage, upstream.closed)
-    assert (gateway._open, gateway.serving) == (0, set())
+    assert gateway.serving == set()
     assert b"lo" not in client.body
 
 
@@ -139,3 +139,103 @@ async def test_the_layers_see_what_the_client_does_not() -> None:
             await asyncio.sleep(0)
         more.set()
     assert ["Hel", "lo"] == seen
+
+
+WHOLE = Event.whole({"id": "c", "choices": [{"index": 0, "message": {"content": "Hi"}}]}, Usage(7, 9))
+
+
+class Turn:
+    """A step that takes one turn of the loop, and says that so many bytes came."""
+
+    def __init__(self, upstream: Drained, size: int) -> None:
+        self.upstream = upstream
+        self.size = size
+
+    async def wait(self) -> None:
+        assert self.upstream.exchange.unheard is not None
+        self.upstream.exchange.unheard(self.size)
+        await asyncio.sleep(0)
+
+
+async def left(client: Client, upstream: Drained) -> None:
+    """Returns when the gateway has seen that the client hung up before anything of an answer was there."""
+    await asyncio.wait_for(upstream.entered.wait(), SOON)
+    client.left.set()
+    while upstream.exchange.unheard is None:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_of_which_nothing_is_there_yet_is_awaited(stream: bool) -> None:
+    more = asyncio.Event()
+    upstream = Drained(more, None, *([said("Hel"), USAGE] if stream else [WHOLE]))
+    app, gateway = await edge(upstream)
+    async with Client(app, stream=stream) as client:
+        await left(client, upstream)
+        assert (0, 0, False) == (upstream.cancelled, upstream.closed, upstream.settled.is_set())
+        more.set()
+    assert ("disconnected", Usage(7, 9)) == (upstream.outcome.status, upstream.outcome.usage)
+    assert (0, 1, []) == (upstream.cancelled, upstream.closed, client.sent)
+    assert gateway.serving == set()
+    assert client.task is not None
+    assert (None, 0) == (client.task.exception(), client.task.cancelling())
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_it_is_awaited_within_bounds_of_time(stream: bool) -> None:
+    upstream = Drained(asyncio.Event(), None, WHOLE, drain=Drain(0.02, 1 << 30))
+    app, gateway = await edge(upstream)
+    async with Client(app, stream=stream) as client:
+        await left(client, upstream)
+    assert ("disconnected", None, 1) == (upstream.outcome.status, upstream.outcome.usage, upstream.cancelled)
+    assert ([], set(), 0) == (client.sent, gateway.serving, upstream.replied)
+
+
+@pytest.mark.parametrize(("sizes", "cancelled"), [([50, 50], 0), ([50, 51], 1), ([101, 101, 101], 1)])
+async def test_it_is_awaited_within_bounds_of_size(sizes: list[int], cancelled: int) -> None:
+    more = asyncio.Event()
+    upstream = Drained(more, drain=Drain(SOON, 100))
+    upstream.steps += [*(Turn(upstream, size) for size in sizes), None, WHOLE]
+    app, _ = await edge(upstream)
+    async with Client(app) as client:
+        await left(client, upstream)
+        more.set()
+    assert ("disconnected", cancelled) == (upstream.outcome.status, upstream.cancelled)
+    assert upstream.replied == 1 - cancelled
+    assert client.task is not None
+    assert (None, 0) == (client.task.exception(), client.task.cancelling())
+
+
+class Again:
+    """A routing that tries twice."""
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        try:
+            return await call_next(exchange)
+        except UpstreamBroken:
+            return await call_next(exchange)
+
+
+@pytest.mark.parametrize("layers", [[], [Again()]])
+async def test_after_a_failure_nobody_else_is_asked(layers: list[Any]) -> None:
+    more = asyncio.Event()
+    upstream = Drained(more, UpstreamBroken("cut"), None)
+    app, gateway = await edge(upstream, *layers)
+    async with Client(app) as client:
+        await left(client, upstream)
+        more.set()
+    assert ("disconnected", 1, []) == (upstream.outcome.status, len(upstream.exchange.attempts), client.sent)
+    assert client.task is not None
+    assert (None, 0, set()) == (client.task.exception(), client.task.cancelling(), gateway.serving)
+
+
+async def test_a_gateway_that_ends_does_not_await_it() -> None:
+    upstream = Drained(asyncio.Event(), None, WHOLE)
+    app, gateway = await edge(upstream)
+    async with Client(app) as client:
+        await left(client, upstream)
+        (service,) = gateway.serving
+        service.cut(Unavailable("shutting down"))
+    assert ("disconnected", 1, []) == (upstream.outcome.status, upstream.cancelled, client.sent)
+    assert client.task is not None
+    assert (None, 0) == (client.task.exception(), client.task.cancelling())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ailb.errors import Refusal, UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
-from ailb.exchange import Attempt
+from ailb.exchange import Attempt, Drain
 from ailb.provider import Auth, Settings
 from ailb.secret import Secret
 from ailb.testing import ask
@@ -354,3 +354,24 @@ async def test_a_list_that_does_not_come_in_time() -> None:
 async def test_who_was_not_entered_says_so() -> None:
     with pytest.raises(LookupError, match="not entered"):
         await HttpProvider(Lines(), Settings("up", "http://x"))(ask(), Attempt(TARGET, ask().prompt, 0.0))
+
+
+async def test_after_the_client_left_it_is_told_how_much_comes() -> None:
+    more, exchange = asyncio.Event(), ask()
+    sizes: list[int] = []
+
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\none")
+        await more.wait()
+        await peer.send(b"two")
+
+    def unheard(size: int) -> None:
+        sizes.append(size)
+        more.set()
+
+    exchange.unheard = unheard
+    drain = Drain(SOON, 1 << 20)
+    async with serving(script) as server, provider(server.port, drain=drain) as up:
+        attempt = Attempt(TARGET, exchange.prompt, 0.0)
+        reply = await asyncio.wait_for(up(exchange, attempt), SOON)
+        assert ([b"onetwo"], [3, 3], drain) == (await told(reply), sizes, attempt.drain)
