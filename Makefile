@@ -33,7 +33,10 @@ format: install ## mend what ruff can mend
 bench: install ## measure beside the bare floor (needs nginx with lua, and wrk)
 	$(BIN)/python -m benchmarks
 
+soak: install ## ask 2.5 million times and see what stays behind: hours (needs nginx with lua, and wrk)
+	$(BIN)/python -m benchmarks.soak
+
 clean: ## remove what was built
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install run test check format bench clean
+.PHONY: help install run test check format bench soak clean

@@ -1,25 +1,22 @@
 """`python -m benchmarks`: what a request costs, side by side with the least that it can cost."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
-from benchmarks.children import ROOT, BenchmarkError
+from benchmarks.children import ROOT, BenchmarkError, leave_when_told
 from benchmarks.contenders import CONTENDERS, ENGINES
 from benchmarks.document import document
+from benchmarks.pages import PAGE, put
 from benchmarks.profiling import KINDS, Profile, profile
 from benchmarks.rounds import Plan, run
 from benchmarks.terminal import progress, show, warn_if_busy
 
-PAGE = ROOT / "docs" / "benchmarks.md"
-
 
 def main(arguments: list[str] | None = None) -> int:
-    signal.signal(signal.SIGTERM, _leave)
+    leave_when_told()
     told = parser().parse_args(arguments)
     try:
         if told.mode == "profile":
@@ -63,13 +60,8 @@ def _bench(planned: Plan, page: Path | None) -> None:
         book = run(planned, step)
     show(console, book, planned.engines)
     if page is not None:
-        page.write_text(document(book, planned))
+        put("floor", document(book, planned), page)
         console.print(f"written: {page.relative_to(ROOT)}")
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """So that a terminated run ends its children, as an interrupted one does."""
-    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 GOODBYE_SECONDS = 1.0
@@ -43,6 +45,15 @@ def child(
         yield process
     finally:
         _end(process)
+
+
+def leave_when_told() -> None:
+    """From now on a terminated run ends its children, as an interrupted one does."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def _environ(folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from benchmarks.children import BenchmarkError
+from benchmarks.children import BenchmarkError, leave_when_told
 from benchmarks.contenders import AILB, ENGINES, FLOOR, MONEY, Contender, Engine
 from benchmarks.keys import keyed
 from benchmarks.litellm import REQUIREMENT, litellm
@@ -40,6 +40,7 @@ class Plan:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    leave_when_told()
     told = parser().parse_args(arguments)
     plan = Plan(1, 2.0) if told.quick else Plan()
     console = Console()

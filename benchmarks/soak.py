@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import procfs
-from benchmarks.children import BenchmarkError
+from benchmarks.children import BenchmarkError, leave_when_told
 from benchmarks.contenders import ENGINES, Engine
 from benchmarks.pages import PAGE, put
 from benchmarks.server import Ground, Server, serving
@@ -26,12 +26,13 @@ from benchmarks.terminal import COLOURS, MARKS
 from benchmarks.upstream import upstream
 
 QUICK = 20
-"""Part of the requests that a quick run makes."""
+"""The part of the requests that a quick run makes: a twentieth, in a minute or two."""
 
 SAMPLES = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    leave_when_told()
     told = parser().parse_args(arguments)
     console = Console()
     results = []
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for engine in told.engine or ENGINES:
                 for soak in SOAKS:
                     if told.only in (None, soak.key):
-                        results.append(run(soak, engine, ground, bar, quick=told.quick))
+                        results.append(run(soak, engine, ground, bar, part=told.part))
                         bar.console.print(table(results[-1]))
     except BenchmarkError as error:
         print(error, file=sys.stderr)
@@ -54,16 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    made.add_argument("--quick", action="store_true", help=f"a {QUICK}th of the requests, some two minutes; slopes are not judged")
+    made.add_argument("--quick", dest="part", action="store_const", const=QUICK, default=1, help=f"the same as --part {QUICK}")
+    made.add_argument("--part", type=int, help="ask only the so-manieth part of the requests; slopes are not judged then")
     made.add_argument("--write", action="store_true", help=f"write the section of docs/{PAGE.name}")
     made.add_argument("--only", choices=[soak.key for soak in SOAKS], help="one of the soaks")
     made.add_argument("--engine", choices=ENGINES, action="append", help="on this server; on both, if left out")
     return made
 
 
-def run(soak: Soak, engine: Engine, ground: Ground, bar: Progress, *, quick: bool) -> Result:
+def run(soak: Soak, engine: Engine, ground: Ground, bar: Progress, *, part: int = 1) -> Result:
     """On a gateway of its own, which has served some of each kind already when its memory is looked at first."""
-    requests = soak.requests // QUICK if quick else soak.requests
+    requests = soak.requests // part
     line = bar.add_task("", total=requests, what=f"{engine}: {soak.label}", size="")
     with serving(SOAKED, engine, ground) as server:
         before = held(server)
@@ -77,10 +79,10 @@ def run(soak: Soak, engine: Engine, ground: Ground, bar: Progress, *, quick: boo
         began = time.monotonic()
         wrong = soak.drive(server, ground, requests, watch)
         took = time.monotonic() - began
-        after = settled(server, lambda now: now.within(before, MORE))
+        after = settled(server, before, MORE)
         noted.complaints += complaints(server.log)
     bar.remove_task(line)
-    return Result(soak, engine, requests, took, noted.samples, before, after, wrong, noted.complaints, short=quick)
+    return Result(soak, engine, requests, took, noted.samples, before, after, wrong, noted.complaints, short=part > 1)
 
 
 class _Notes:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,6 +20,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 
 COMPLAINT = re.compile(rb"Traceback|Task was destroyed|never retrieved|never awaited|socket\.send\(\) raised|Exception in|Unclosed")
 SETTLING_SECONDS = 60.0
+LOOK_SECONDS = 0.5
 
 
 def config(site: Site) -> str:
@@ -43,7 +43,7 @@ def _arguments(site: Site) -> list[str]:
     return ["-m", "ailb", "serve", "--config", str(file)]
 
 
-SOAKED = Contender("soaked", _arguments)
+SOAKED = Contender("soaked", _arguments, start_seconds=120.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,17 @@ def held(server: Server) -> Held:
     return Held(int(_page(server, tasks.PATH)), len(names), sockets, int(_sum(server, "ailb_open_exchanges")))
 
 
-def settled(server: Server, enough: Callable[[Held], bool]) -> Held:
-    """What it holds as soon as that is `enough`, or after a minute what it then holds."""
+def settled(server: Server, before: Held, more: int) -> Held:
+    """What it holds as soon as that is within `more` of what it held before, or after a minute what it then holds.
+
+    The kernel is asked first and the gateway last: Hypercorn keeps a connection for seconds after its client left, ours too.
+    """
     deadline = time.monotonic() + SETTLING_SECONDS
-    while not enough(now := held(server)) and time.monotonic() < deadline:
-        time.sleep(0.25)
-    return now
+    while time.monotonic() < deadline:
+        if len(procfs.descriptors(server.process.pid)) <= before.descriptors + more and (now := held(server)).within(before, more):
+            return now
+        time.sleep(LOOK_SECONDS)
+    return held(server)
 
 
 def served(server: Server) -> int:

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from benchmarks.soak import parser, table
+from benchmarks.soak import QUICK, parser, table
 from benchmarks.soak_document import document
 from tests.benchmarks.test_soak_report import result
 
@@ -26,5 +26,6 @@ def test_the_section_has_the_same() -> None:
 
 def test_everything_is_soaked_unless_it_is_told_less() -> None:
     everything = parser().parse_args([])
-    assert (everything.engine, everything.only, everything.quick) == (None, None, False)
+    assert (everything.engine, everything.only, everything.part) == (None, None, 1)
+    assert (parser().parse_args(["--quick"]).part, parser().parse_args(["--part", "5"]).part) == (QUICK, 5)
     assert parser().parse_args(["--engine", "uvicorn", "--only", "whole"]).engine == ["uvicorn"]
