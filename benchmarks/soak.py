@@ -16,9 +16,9 @@ from rich.text import Text
 from benchmarks import procfs
 from benchmarks.children import BenchmarkError, leave_when_told
 from benchmarks.contenders import ENGINES, Engine
-from benchmarks.pages import PAGE, put
+from benchmarks.pages import PAGE
 from benchmarks.server import Ground, Server, serving
-from benchmarks.soak_document import document
+from benchmarks.soak_document import write
 from benchmarks.soak_gateway import SOAKED, complaints, held, settled
 from benchmarks.soak_loads import SOAKS, Soak
 from benchmarks.soak_report import MORE, Result, Sample, memory
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     if told.write:
-        put("soak", document(results))
+        write(results)
     return 0 if all(result.passed for result in results) else 1
 
 

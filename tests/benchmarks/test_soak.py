@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from benchmarks.soak import QUICK, parser, table
-from benchmarks.soak_document import document
+from benchmarks.soak_document import chart, document
 from tests.benchmarks.test_soak_report import result
 
 
@@ -22,6 +22,12 @@ def test_the_section_has_the_same() -> None:
     page = document([result(0.5)])
     assert "| 50,000 streams, 30 % left by the client, 10 % broken upstream, uvicorn | seen | may be |\n|---|---:|---:|\n" in page
     assert "| memory, growth per 10,000 | +0.50 MB ✔ | < 1 MB |" in page
+
+
+def test_the_chart_has_a_line_for_each() -> None:
+    drawn = chart([result(1.0)])
+    assert drawn.startswith("<svg ")
+    assert "streams, uvicorn</text>" in drawn
 
 
 def test_everything_is_soaked_unless_it_is_told_less() -> None:
