@@ -101,7 +101,7 @@ def _shared(url: Secret) -> "Shared":
     try:
         from middleware.ratelimit_redis import Shared
     except ModuleNotFoundError as missing:
-        if missing.name != "redis":
+        if missing.name not in ("redis", "limits"):
             raise
         raise ConfigError('[[layer]] "ratelimit".redis', "needs the package redis: install ailb[redis]") from None
     try:

@@ -103,7 +103,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),
     "httptools": frozenset({"ailb.engines_uvicorn"}),
-    "limits": frozenset({"middleware.ratelimit_memory", "middleware.ratelimit_redis"}),
+    "limits": frozenset({"middleware.ratelimit_redis"}),
     "redis": frozenset({"middleware.ratelimit_redis"}),
 }
 """Which modules may import a third party that is not for everybody. Whatever is not in here may be imported nowhere."""
