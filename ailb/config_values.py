@@ -57,8 +57,9 @@ def admin_key(value: Secret) -> Secret:
 
 
 def sticky(value: str) -> str:
+    """Empty: nothing is, whatever the routing layer has."""
     kind, colon, name = value.partition(":")
-    if value in ("session", "prefix", "user"):
+    if value in ("", "session", "prefix", "user"):
         return value
     if kind != "header" or not colon:
         raise ValueError('must be "session", "prefix", "user" or "header:" with the name of a header')

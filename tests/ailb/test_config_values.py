@@ -20,6 +20,7 @@ from ailb import config_values as values
         (values.base_url, "http://127.0.0.1:11434/", "http://127.0.0.1:11434"),
         (values.base_url, "http://[::1]:1/v1", "http://[::1]:1/v1"),
         (values.header, "X-Team", "x-team"),
+        (values.sticky, "", ""),
         (values.sticky, "session", "session"),
         (values.sticky, "prefix", "prefix"),
         (values.sticky, "user", "user"),
@@ -34,7 +35,6 @@ def test_good(check: Callable[[str], str], value: str, expected: str) -> None:
     ("check", "value"),
     [
         (values.name, ""),
-        (values.sticky, ""),
         (values.sticky, "sesion"),
         (values.sticky, "header"),
         (values.sticky, "header:"),
