@@ -29,9 +29,9 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
-SMALL = ("watchdog", "deadline", "clock", "identity", "meter", "tally", "testing", "testing_money", "testing_replays")
+SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally", "testing", "testing_money", "testing_replays")
 TARGETS = ("breaker", "latency", "health", "strategy", "abilities")
-MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays")
+MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays", "records")
 KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *TARGETS, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
 MOST_LINES = 300
@@ -70,6 +70,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.admin.billing",
             "ailb.admin.billing_asked",
             "ailb.admin.billing_budget",
+            "ailb.admin.explain",
             "ailb.admin.openapi",
             "ailb.server",
             "ailb.engines",

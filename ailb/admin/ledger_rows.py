@@ -39,6 +39,9 @@ COLUMNS: Final = (
     "latency_ms",
     "first_event_ms",
     "rates",
+    "corrects",
+    "corrected_at",
+    "reason",
 )
 """The table's, with `nanos` as `cost` in dollars. `asked` is the model as the client named it."""
 
@@ -49,7 +52,8 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def as_json(row: Mapping[Any, Any]) -> dict[str, Any]:
     rates = orjson.Fragment(row["rates"]) if row["rates"] else None
-    return {name: row.get(name) for name in COLUMNS} | {"at": when.text(row["at"]), "cost": money.number(row["nanos"]), "rates": rates}
+    own = {"at": when.text(row["at"]), "cost": money.number(row["nanos"]), "rates": rates, "corrected_at": _corrected(row)}
+    return {name: row.get(name) for name in COLUMNS} | own
 
 
 async def as_csv(rows: AsyncIterator[Mapping[Any, Any]]) -> AsyncIterator[str]:
@@ -71,7 +75,12 @@ async def as_csv(rows: AsyncIterator[Mapping[Any, Any]]) -> AsyncIterator[str]:
 def _cells(row: Mapping[Any, Any]) -> list[Any]:
     """What clients and providers have written is text to a spreadsheet, whatever it begins with; amounts are ours and may be negative."""
     own = {"at": when.text(row["at"]), "cost": money.text(row["nanos"]), "estimated": "true" if row["estimated"] else "false"}
+    own["corrected_at"] = _corrected(row) or ""
     return [own[name] if name in own else _plain(row[name]) for name in COLUMNS]
+
+
+def _corrected(row: Mapping[Any, Any]) -> str | None:
+    return None if row["corrected_at"] is None else when.text(row["corrected_at"])
 
 
 def _plain(value: Any) -> Any:

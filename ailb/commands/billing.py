@@ -1,4 +1,4 @@
-"""`ailb billing`: the ledger into a file, and old rows out of the database."""
+"""`ailb billing`: the ledger into a file, corrections into the ledger, and old rows out of the database."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ailb.commands import takes_config
 
-HELP: Final = "export the ledger, or delete old rows of it"
+HELP: Final = "export the ledger, correct a row of it, or delete old ones"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -21,6 +21,11 @@ def arguments(parser: ArgumentParser) -> None:
     export.add_argument("--csv", type=Path, required=True, metavar="FILE", help="is replaced once all rows are there")
     export.add_argument("--from", dest="start", default="", metavar="DATE", help="default: the first row")
     export.add_argument("--to", dest="end", default="", metavar="DATE", help="the last day; default: now")
+    correct = commands.add_parser("correct", help="write down that a row should have cost something else")
+    takes_config(correct)
+    correct.add_argument("entry", type=int, metavar="ENTRY_ID", help="as in /api/billing/usage")
+    correct.add_argument("--cost", required=True, metavar="DOLLARS", help="what it comes to with the correction, such as 0.0125")
+    correct.add_argument("--reason", metavar="TEXT", help="is kept with the correction")
     prune = commands.add_parser("prune", help="delete exported rows; their sums by day stay")
     takes_config(prune)
     prune.add_argument("--before", required=True, metavar="DATE", help="the first day that is kept; the current month always is")
@@ -32,7 +37,7 @@ def run(options: Namespace, environ: Mapping[str, str]) -> int:
     from ailb.errors import Refusal
 
     config = read(options.config, environ)
-    work = {"export": _export, "prune": _prune}[options.action]
+    work = {"export": _export, "correct": _correct, "prune": _prune}[options.action]
     try:
         asyncio.run(work(config.store.url, options))
     except Refusal as refusal:
@@ -61,6 +66,7 @@ async def _export(url: Any, options: Namespace) -> None:
         now = database.micros()
         start = when.moment(options.start, "--from") if options.start else 0
         end = min(now, when.moment(options.end, "--to", end=True) if options.end else now)
+        last = await pruning.newest(database)
         total = await pruning.count(database, start, end)
         rows = _shown(Spend(database).stream(Span(start, end)), total)
         part = options.csv.with_name(f"{options.csv.name}.part")
@@ -71,8 +77,30 @@ async def _export(url: Any, options: Namespace) -> None:
             os.fsync(file.fileno())
         part.replace(options.csv)
         if not start:
-            await pruning.put_mark(database, "exported", min(end, now - DAY))  # what ran a moment ago may still be written down
+            await pruning.exported(database, min(end, now - DAY), last)  # what ran a moment ago may still be written down
     sys.stdout.write(f"{total} rows written to {options.csv}\n")
+
+
+async def _correct(url: Any, options: Namespace) -> None:
+    """Raises BadRequest, NotFound, Conflict."""
+    from ailb import money
+    from ailb.clock import Clock
+    from ailb.errors import BadRequest
+    from ailb.store.corrections import correct
+    from ailb.store.database import Database
+
+    try:
+        nanos = money.nanos(options.cost)
+    except ValueError as problem:
+        raise BadRequest(f"--cost {problem}") from None
+    async with Database(url, Clock()) as database:
+        await database.prepare()
+        made = await correct(database, options.entry, nanos, options.reason)
+    cost = f"row {options.entry} costs {money.text(nanos)} dollars"
+    if made.id is None:
+        sys.stdout.write(f"{cost} already; nothing was written\n")
+    else:
+        sys.stdout.write(f"{cost} with row {made.id}, which is {money.text(made.nanos)}\n")
 
 
 async def _prune(url: Any, options: Namespace) -> None:

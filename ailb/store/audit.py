@@ -144,6 +144,7 @@ async def _signs(connection: AsyncConnection) -> Check:
     below = case((ENTRIES.c.nanos < 0, 1), else_=0)
     attempts = select(ENTRIES.c.id, ENTRIES.c.nanos, below.label("wrong")).where(ENTRIES.c.kind == "attempt")
     await _find(connection, check, attempts, lambda row: f"row {row['id']}: {row['nanos']} is not 0 or more")
+    await _find(connection, check, _corrected(), lambda row: f"row {row['corrects']} with its corrections: {row['nanos']} is not 0 or more")
     return check
 
 
@@ -157,6 +158,17 @@ async def _once(connection: AsyncConnection) -> Check:
     holds = select(HOLDS.c.id, settled).join_from(HOLDS, ENTRIES, and_(ENTRIES.c.hold_id == HOLDS.c.id, attempt), isouter=True)
     await _find(connection, check, holds, lambda row: f"open hold {row['id']}: has a row")
     return check
+
+
+def _corrected() -> Select[Any]:
+    """What rows come to with their corrections; None of a row that is not there. Those that are being pruned may be there in part."""
+    entry, correction = ENTRIES.alias(), ENTRIES.alias()
+    pruned = func.coalesce(select(REVISIONS.c.number).where(REVISIONS.c.name == "pruned").scalar_subquery(), _ZERO)
+    total = func.max(entry.c.nanos) + func.sum(correction.c.nanos)
+    wrong = case((total >= 0, 0), else_=1).label("wrong")
+    same = and_(entry.c.id == correction.c.corrects, entry.c.at == correction.c.at, entry.c.kind == "attempt")
+    rows = select(correction.c.corrects, total.label("nanos"), wrong).join_from(correction, entry, same, isouter=True)
+    return rows.where(correction.c.kind == "correction", correction.c.at >= pruned).group_by(correction.c.corrects)
 
 
 def _window(scope: str, period: Period, start: int) -> Select[Any]:

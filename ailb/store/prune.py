@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ailb.errors import Conflict
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, REVISIONS
-from ailb.store.spend import DAY
+from ailb.store.windows import DAY, day
 
 CHUNK: Final = 1000
 """Rows deleted at once, so that a gateway beside it never waits long for the lock."""
@@ -35,6 +35,24 @@ async def put_mark(database: Database, name: Mark, at: int) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await _put(connection, name, at)
+
+    await database.write(work)
+
+
+async def newest(database: Database) -> int:
+    """The id of the ledger's last row; 0 where there is none."""
+    (row,) = await database.read(select(func.coalesce(func.max(ENTRIES.c.id), 0).label("id")))
+    return int(row["id"])
+
+
+async def exported(database: Database, up_to: int, last: int) -> None:
+    """Remembers that rows before that time were exported, of those with ids up to `last`. A later one at such a time is a correction, and
+    from its day on all is to be exported again.
+    """
+
+    async def work(connection: AsyncConnection) -> None:
+        missed = await connection.scalar(select(func.min(ENTRIES.c.at)).where(ENTRIES.c.id > last, ENTRIES.c.kind == "correction"))
+        await _put(connection, "exported", up_to if missed is None else min(up_to, day(missed)))
 
     await database.write(work)
 

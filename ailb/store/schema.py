@@ -143,13 +143,17 @@ ENTRIES: Final = Table(
     Column("rates", Text),
     Column("latency_ms", BigInteger),
     Column("first_event_ms", BigInteger),
+    Column("corrects", BigInteger),
+    Column("corrected_at", BigInteger),
+    Column("reason", Text),
     UniqueConstraint("hold_id", "kind", name="entries_once"),
     CheckConstraint("kind IN ('attempt', 'correction')", name="entries_kind"),
     Index("entries_at", "at"),
     Index("entries_key", "key_id", "at"),
     Index("entries_user", "user_id", "at"),
 )
-"""The ledger: one row an attempt, written once and never changed. A correction is a row of its own, whose `nanos` may be negative."""
+"""The ledger: one row an attempt, written once and never changed. A correction is a row of its own, with the id of
+the row that it `corrects`, at the same time, and the difference in `nanos`, which may be negative."""
 
 SPEND: Final = Table(
     "spend",

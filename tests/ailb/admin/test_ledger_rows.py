@@ -20,6 +20,8 @@ ROW: dict[str, Any] = {
     "rates": '{"input":1}',
     "error": None,
     "session_id": None,
+    "corrected_at": 1_768_473_001_000_000,
+    "reason": "=a wrong price",
 }
 
 
@@ -40,13 +42,18 @@ def test_every_column_of_the_table_is_there() -> None:
 def test_a_row_as_json() -> None:
     row = orjson.loads(orjson.dumps(as_json(ROW)))
     assert ("2026-01-15T10:30:00Z", -0.3, {"input": 1}) == (row["at"], row["cost"], row["rates"])
+    assert ("2026-01-15T10:30:01Z", "=a wrong price") == (row["corrected_at"], row["reason"])
     assert list(COLUMNS) == list(row)
+    assert as_json({**ROW, "corrected_at": None})["corrected_at"] is None
     assert as_json({**ROW, "rates": None})["rates"] is None
 
 
 async def test_a_row_as_csv_has_exact_amounts() -> None:
     (row,) = await read(ROW)
     assert ("2026-01-15T10:30:00Z", "-0.3", "true", "") == (row["at"], row["cost"], row["estimated"], row["session_id"])
+    assert ("2026-01-15T10:30:01Z", "'=a wrong price") == (row["corrected_at"], row["reason"])
+    (row,) = await read({**ROW, "corrected_at": None, "reason": None})
+    assert ("", "") == (row["corrected_at"], row["reason"])
 
 
 @pytest.mark.parametrize("name", ['=cmd|" /C calc"!A0', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])

@@ -110,6 +110,44 @@ def test_what_may_be_deleted(
     assert (problem or "") in capsys.readouterr().err
 
 
+def test_a_correction_is_a_row_of_its_own(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.write({"at": DAY, "nanos": 300_000_000})
+    assert 0 == books.run("correct", "1", "--cost", "0.1", "--reason", "a wrong price")
+    assert "row 1 costs 0.1 dollars with row 2, which is -0.2\n" == capsys.readouterr().out
+    assert 0 == books.run("correct", "1", "--cost", "0.1")
+    assert "row 1 costs 0.1 dollars already; nothing was written\n" == capsys.readouterr().out
+    newest, oldest = books.export()
+    assert ("correction", "-0.2", "1", "a wrong price") == tuple(newest[name] for name in ("kind", "cost", "corrects", "reason"))
+    assert ("attempt", "0.3", "", "") == tuple(oldest[name] for name in ("kind", "cost", "corrects", "reason"))
+
+
+@pytest.mark.parametrize("cost", ["-1", "much", "", "nan", "1e3", "0,5", "1000000001"])
+def test_a_cost_that_is_none(books: Books, capsys: pytest.CaptureFixture[str], cost: str) -> None:
+    books.write({"at": DAY})
+    assert 1 == books.run("correct", "1", "--cost", cost)
+    assert capsys.readouterr().err.startswith("ailb: --cost must be ")
+    assert 1 == books.left()
+
+
+def test_a_row_that_is_not_there(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.write({"at": DAY})
+    assert 1 == books.run("correct", "2", "--cost", "1")
+    assert "ailb: no row 2 is in the ledger\n" == capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        books.run("correct", "two", "--cost", "1")
+
+
+def test_a_corrected_day_is_exported_again_before_it_is_deleted(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.write({"at": DAY})
+    books.export()
+    assert 0 == books.run("correct", "1", "--cost", "1")
+    assert 1 == books.run("prune", "--before", "1970-01-03")
+    assert "not exported" in capsys.readouterr().err
+    assert 2 == len(books.export())
+    assert 0 == books.run("prune", "--before", "1970-01-03")
+    assert 0 == books.left()
+
+
 def test_a_date_that_is_none_is_one_line(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == books.run("export", "--csv", str(books.folder / "x.csv"), "--from", "soon")
     assert "ailb: --from must be a date such as 2026-01-31 or a time such as 2026-01-31T10:30:00Z\n" == capsys.readouterr().err

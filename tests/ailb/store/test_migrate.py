@@ -5,14 +5,16 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Connection, inspect, text
+from sqlalchemy import CheckConstraint, Connection, inspect, select, text
 
 from ailb.errors import ConfigError
 from ailb.secret import Secret
 from ailb.store import migrate
 from ailb.store.database import Database
-from ailb.store.schema import METADATA
+from ailb.store.schema import ENTRIES, METADATA
+from ailb.store.windows import DAY
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.ledgers import write
 
 
 def differences(connection: Connection) -> list[object]:
@@ -42,6 +44,19 @@ async def test_two_that_start_at_once_make_them_once(url: Secret, clock: SetCloc
     for database in databases:
         async with database:
             pass
+
+
+async def test_a_ledger_of_the_first_version_is_brought_up_to_date(database: Database) -> None:
+    await write(database, {"at": DAY})
+    older = [*(f"ALTER TABLE entries DROP COLUMN {name}" for name in ("corrects", "corrected_at", "reason"))]
+    async with database._writes.begin() as connection:
+        for statement in [*older, "UPDATE alembic_version SET version_num = '0001'"]:
+            await connection.execute(text(statement))
+    await database.prepare()
+    (row,) = await database.read(select(ENTRIES))
+    assert (100, None, None) == (row["nanos"], row["corrects"], row["reason"])
+    async with database._writes.connect() as connection:
+        assert await connection.run_sync(differences) == []
 
 
 async def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:

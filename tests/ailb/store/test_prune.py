@@ -4,7 +4,7 @@ from sqlalchemy import select
 from ailb.errors import Conflict
 from ailb.store import prune as pruning
 from ailb.store.database import Database
-from ailb.store.prune import CHUNK, count, mark, prune, put_mark
+from ailb.store.prune import CHUNK, count, exported, mark, newest, prune, put_mark
 from ailb.store.schema import SPEND
 from ailb.store.spend import DAY
 from tests.ailb.store.ledgers import write
@@ -35,6 +35,20 @@ async def test_what_was_not_exported_is_kept(database: Database) -> None:
 async def test_only_whole_days(database: Database) -> None:
     with pytest.raises(ValueError, match="whole days"):
         await prune(database, DAY + 1)
+
+
+async def test_a_correction_that_came_while_rows_were_exported_is_exported_next_time(database: Database) -> None:
+    correction = {"at": DAY + 5, "kind": "correction", "corrects": 1}
+    await write(database, {"at": DAY + 5}, {"at": 4 * DAY}, correction, {"at": 2 * DAY})
+    assert 4 == await newest(database)
+    await exported(database, 3 * DAY, 2)
+    assert DAY == await mark(database, "exported")
+    await exported(database, 3 * DAY, 3)
+    assert 3 * DAY == await mark(database, "exported")
+
+
+async def test_the_newest_row_of_none(database: Database) -> None:
+    assert 0 == await newest(database)
 
 
 @pytest.mark.parametrize("name", ["exported", "pruned"])
