@@ -30,7 +30,7 @@ def count_once(gateway: Gateway, upstream: Upstream) -> None:
         model = upstream.on(silent)
         client.post(asked(model, stream=True), headers={"authorization": f"Bearer {ADMIN}", "x-request-id": "counted-once"})
         upstream.call(model)
-    gateway.entries("counted-once", 1, seconds=20)
+    gateway.line_with('"event":"request","id":"counted-once"', 20)
 
 
 @pytest.fixture(scope="module")
