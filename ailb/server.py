@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -26,6 +27,8 @@ from ailb.health import Healths
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
+from ailb.records import Records
+from ailb.records_shelf import Shelf
 from ailb.services import Services
 from ailb.tally import Shared, Tally
 from ailb.workers import supervise
@@ -51,38 +54,49 @@ def serve(path: Path, environ: Mapping[str, str]) -> int:
     if config.server.workers == 1:
         return first.serve(listener)
     shared = Shared(config.server.workers)
-    # Each makes its own of everything else: processes must not share ids, dice or connections.
-    return supervise(config.server.workers, lambda seat: _Process(path, environ, shared.tally(seat)).serve(listener))
+    with TemporaryDirectory(prefix="ailb-") as folder:  # which is nobody else's, mode 0700
+        # Each makes its own of everything else: processes must not share ids, dice or connections.
+        return supervise(
+            config.server.workers,
+            lambda seat: _Process(path, environ, shared.tally(seat), Path(folder, str(seat))).serve(listener),
+        )
 
 
 class _Process:
     """What one process serves with. Raises ConfigError."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], tally: Tally | None = None) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], tally: Tally | None = None, asked_at: Path | None = None) -> None:
         self._clock, self._metrics = Clock(), Metrics(tally)
         self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: Healths()}, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()
+        self._shelf = Shelf(self._services[Records], asked_at)
 
     def serve(self, listener: socket) -> int:
         store = self._services.start()
         gateway = Gateway(self.snapshot, self._load, self._clock, store, open=self._metrics.open)
-        asgi = _app(gateway, self._metrics, self.snapshot.config, store)
+        asgi = _app(gateway, self._metrics, self.snapshot.config, store, self._shelf)
         _greet(self.snapshot)
         serving, run = engine(asgi, self.snapshot.config.server, listener)
         _spare_the_collector()
         with _blamed(gateway):
-            run(_run(gateway, serving))
+            run(_beside(self._shelf, gateway, serving))
         return 0
 
 
-def _app(gateway: Gateway, metrics: Metrics, config: Config, store: "Store | None") -> Starlette:
+def _app(gateway: Gateway, metrics: Metrics, config: Config, store: "Store | None", shelf: Shelf) -> Starlette:
     speeches = (Chat(), Messages(), OllamaChat())
     if store is None:
         return app.build(gateway, metrics, config, speeches)
     from ailb.admin.routes import routes  # they bring SQLAlchemy along
 
-    return app.build(gateway, metrics, config, speeches, routes(gateway, store.database, store.keys, store.budgets), store.keys)
+    api = routes(gateway, store.database, store.keys, store.budgets, shelf)
+    return app.build(gateway, metrics, config, speeches, api, store.keys)
+
+
+async def _beside(shelf: Shelf, gateway: Gateway, serving: Serving) -> None:
+    async with shelf:
+        await _run(gateway, serving)
 
 
 async def _run(gateway: Gateway, serving: Serving) -> None:

@@ -9,6 +9,7 @@ from ailb.config import Config, read
 from ailb.errors import ConfigError
 from ailb.keys import Keys
 from ailb.ledger import Ledger
+from ailb.records import Records
 from ailb.replays import Replays
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Services(Mapping[type, Any]):
     """`plain` are the services without a store. `path` and `environ` are where the configuration is, which says where the store is."""
 
     def __init__(self, plain: Mapping[type, Any], path: Path, environ: Mapping[str, str]) -> None:
-        self._plain = plain
+        self._plain = {Records: Records(), **plain}
         self._path = path
         self._environ = environ
         self._started = False

@@ -72,6 +72,8 @@ OPERATIONS: Final = (
     Operation("GET", "/readyz", "The same, with each dependency", {JSON: "Health"}, statuses=(200, 503), open=True),
     Operation("GET", "/metrics", "Prometheus' exposition", {"text/plain": "Text"}),
     Operation("GET", "/openapi.json", "This document", {JSON: "Document"}, open=True),
+    Operation("POST", "/api/routing/explain", "What would become of a chat, and why", {JSON: "Record"}, (*_CHAT, *_USER), "Chat"),
+    Operation("GET", "/api/requests/{id}", "What became of a request, and why", {JSON: "Record"}, ("id", *_USER)),
     Operation("POST", "/api/keys", "A new virtual key", {JSON: "NewKey"}, _USER, "KeyTerms", statuses=(201,)),
     Operation("GET", "/api/keys", "The keys, newest first", {JSON: "Keys"}, ("limit", "offset", "status", *_USER)),
     Operation("GET", "/api/keys/{id}", "One key", {JSON: "Key"}, ("id", *_USER)),

@@ -158,6 +158,25 @@ _CONVERSATIONS: Final[Mapping[str, Schema]] = {
     "Model": answer(id=TEXT, object={"const": "model"}, created=COUNT, owned_by=TEXT),
     "Models": answer(object={"const": "list"}, data=listed(ref("Model"))),
 }
+_RECORD: Final = answer(
+    id=TEXT,
+    at=TIME,
+    caller=answer(user=TEXT, key_id=maybe(TEXT)),
+    path=TEXT,
+    asked=TEXT,
+    stream=FLAG,
+    session_id=maybe(TEXT),
+    target=maybe(TEXT),
+    outcome=maybe({"enum": ["complete", "refused", "broken", "disconnected"]}),
+    status=maybe({"type": "integer"}),
+    error=maybe(TEXT),
+    latency_ms=maybe(NUMBER),
+    first_event_ms=maybe(NUMBER),
+    usage=maybe(OBJECT),
+    attempts=listed(answer(number=COUNT, provider=TEXT, model=TEXT, started_ms=NUMBER, status=maybe(COUNT), error=maybe(TEXT))),
+    cost=maybe(answer(usd=NUMBER, estimated=FLAG, lines=listed(OBJECT))),
+    notes=OBJECT,
+)
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
     "AnthropicError": ANTHROPIC_ERROR,
@@ -166,6 +185,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Document": answer(openapi=TEXT, paths=OBJECT),
     "Text": TEXT,
     "Event": {"type": "object", "properties": {"data": TEXT}},
+    "Record": _RECORD,
     **_CONVERSATIONS,
     **_KEYS,
     **_BILLING,

@@ -19,6 +19,7 @@ from ailb.metrics import Metrics
 from ailb.models import Models
 from ailb.money import NANO
 from ailb.rates import Prices, Rates
+from ailb.records import Records
 from ailb.replays import Replays
 from ailb.stack import Next
 from ailb.testing import StillClock, ask
@@ -57,7 +58,7 @@ class Wrapper:
 
 
 def services() -> dict[type, Any]:
-    return {Clock: StillClock(), Meter: Metrics(), Replays: MemoryReplays(), Ledger: MemoryLedger()}
+    return {Clock: StillClock(), Meter: Metrics(), Replays: MemoryReplays(), Ledger: MemoryLedger(), Records: Records()}
 
 
 def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Snapshot:
@@ -122,7 +123,7 @@ def test_every_provider_of_the_default_can_be_on() -> None:
         (layers("acess", "routing"), '[[layer]] "acess": no such layer; did you mean access?'),
         (layers("routng"), "[[layer]]: there is no routing layer"),
         (layers("access"), "[[layer]]: there is no routing layer"),
-        (layers("routing", "access"), '[[layer]] "routing": must come after access; the order is access, auth,'),
+        (layers("routing", "access"), '[[layer]] "routing": must come after access; the order is access, records,'),
         (layers("auth", "access", "routing"), '[[layer]] "auth": must come after access'),
         (layers("access", "access", "routing"), '[[layer]] "access": stands twice'),
         (layers("access", "middleware.access:Access", "routing"), '[[layer]] "access": stands twice'),

@@ -11,6 +11,7 @@ from ailb.ledger import Ledger
 from ailb.loader import load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
+from ailb.records import Records
 from ailb.replays import Replays
 from ailb.services import Services, store
 
@@ -53,8 +54,8 @@ def test_a_layer_that_asks_for_money_gets_it_and_no_file_is_touched(tmp_path: Pa
 
 def test_what_there_is_can_be_listed_without_making_it(tmp_path: Path) -> None:
     there = services(tmp_path, TAIL)
-    assert {Clock, Meter, Ledger, Keys, Replays} == set(there)
-    assert len(there) == 5
+    assert {Clock, Meter, Ledger, Keys, Replays, Records} == set(there)
+    assert len(there) == 6
     assert (True, False) == (Ledger in there, int in there)
     assert there.start() is None
     with pytest.raises(KeyError):

@@ -17,6 +17,8 @@ from ailb.gateway import Gateway
 from ailb.loader import Snapshot
 from ailb.metrics import Metrics
 from ailb.models import Models
+from ailb.records import Records
+from ailb.records_shelf import Shelf
 from ailb.secret import Secret
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
@@ -42,6 +44,7 @@ class Api:
         self.keys = keys
         self.database = database
         self.api = api
+        self.records = Records()
 
     async def __call__(
         self, method: str, path: str, body: Any = b"", *, bearer: str = "", user: str = "", peer: str = "127.0.0.1", **headers: str
@@ -68,8 +71,11 @@ async def calling(folder: Path, mode: str, clock: Clock) -> AsyncIterator[Api]:
     async with Database(Secret(f"sqlite+aiosqlite:///{folder}/ailb.db"), clock) as database:
         await database.prepare()
         keys = KeyStore(database, clock)
-        api = routes(gateway, database, keys, Budgets(database))
-        yield Api(gateway, build(gateway, Metrics(), config, (Chat(),), api, keys), keys, database, api)
+        records = Records()
+        api = routes(gateway, database, keys, Budgets(database), Shelf(records))
+        made = Api(gateway, build(gateway, Metrics(), config, (Chat(),), api, keys), keys, database, api)
+        made.records = records
+        yield made
         await keys._cache.close()
     await gateway.stop()
 

@@ -13,6 +13,8 @@ from ailb.clients.chat import Chat
 from ailb.config import Config
 from ailb.gateway import Gateway
 from ailb.metrics import Metrics
+from ailb.records import Records
+from ailb.records_shelf import Shelf
 from ailb.secret import Secret
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
@@ -37,7 +39,7 @@ class Desk:
         config = {"layer": [{"use": "routing"}], "provider": [{"name": "echo"}], "auth": auth}
         shot = replace(snapshot(Upstream()), config=Config.model_validate(config))
         self.gateway = Gateway(shot, lambda: shot, self.clock)
-        api = routes(self.gateway, self.database, self.keys, self.budgets)
+        api = routes(self.gateway, self.database, self.keys, self.budgets, Shelf(Records()))
         self.app = app.build(self.gateway, Metrics(), shot.config, (Chat(),), api)
 
     async def __aenter__(self) -> Self:

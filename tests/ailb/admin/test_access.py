@@ -33,6 +33,8 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/billing/usage"): READ,
     ("POST", "/api/billing/budget"): WRITE,
     ("GET", "/api/billing/budget/{id}"): ONE,
+    ("POST", "/api/routing/explain"): READ,
+    ("GET", "/api/requests/{id}"): ONE,
 }
 """Every route, and what each caller gets in keyed mode. A route that is not in here fails the tests: say who may call it."""
 
@@ -40,8 +42,12 @@ ROUTES = sorted(MATRIX)
 
 
 def asked(route: tuple[str, str], id: str) -> tuple[str, str, dict[str, Any]]:
-    """Method, path and body of a good request about the key `id`."""
-    bodies: dict[str, dict[str, Any]] = {"/api/keys": {"name": "new"}, "/api/billing/budget": {"key_id": id, "monthly_limit_dollars": 5}}
+    """Method, path and body of a good request about the key `id`, or a request of that id."""
+    bodies: dict[str, dict[str, Any]] = {
+        "/api/keys": {"name": "new"},
+        "/api/billing/budget": {"key_id": id, "monthly_limit_dollars": 5},
+        "/api/routing/explain": {"messages": [{"role": "user", "content": "Hi"}]},
+    }
     method, path = route
     return method, re.sub(r"{\w+}", id, path), bodies.get(path, {})
 
@@ -56,6 +62,7 @@ async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
 async def call(api: Api, route: tuple[str, str], caller: str, peer: str = "127.0.0.1") -> int:
     """The status that `caller` gets for ann's key."""
     anns, record = await api.keys.create("ann", {"name": "ann's"})
+    api.records.put("ann", record.id, b"{}", keep=10)
     bobs, _ = await api.keys.create("bob", {"name": "bob's"})
     bearers = {"bad": "sk-ailb_" + "x" * 43, "placeholder": "sk-none", "key": anns, "other's key": bobs, "admin": ADMIN}
     user = "ann" if caller in ("user", "spoof") else ""
@@ -100,6 +107,7 @@ async def test_a_trusted_proxy_is_believed_by_its_address(api: Api, route: tuple
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_in_local_mode_a_user_is_who_it_says_and_a_key_must_still_be_good(api: Api, route: tuple[str, str]) -> None:
     _, record = await api.keys.create("ann", {"name": "ann's"})
+    api.records.put("ann", record.id, b"{}", keep=10)
     call_it = asked(route, record.id)
     assert 401 == (await api(*call_it, bearer="sk-ailb_" + "x" * 43, user="ann")).status
     assert MATRIX[route][3] == await call(api, route, "key")

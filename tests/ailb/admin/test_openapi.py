@@ -14,6 +14,8 @@ from ailb.gateway import Gateway
 from ailb.loader import load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
+from ailb.records import Records
+from ailb.records_shelf import Shelf
 from ailb.server import _app
 from ailb.services import Services
 from tests.ailb.serving import Client
@@ -42,7 +44,7 @@ def whole(folder: Path) -> Starlette:
     services = Services({Clock: clock, Meter: metrics}, file, {})
     snapshot = load(file, {}, services)
     store = services.start()
-    return _app(Gateway(snapshot, lambda: snapshot, clock, store), metrics, snapshot.config, store)
+    return _app(Gateway(snapshot, lambda: snapshot, clock, store), metrics, snapshot.config, store, Shelf(services[Records]))
 
 
 @pytest.fixture
