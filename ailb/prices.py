@@ -32,6 +32,7 @@ class PriceList:
         self._clock = clock
         self._listed: dict[tuple[str, str], Listed | None] = {}
         self._known: dict[tuple[str, str, str], Rates | None] = {}
+        self._limits: dict[tuple[str, str], tuple[int | None, int | None]] = {}
         self._minute = 0
         for price in prices:
             if price.provider is not None and price.provider not in self._providers:
@@ -50,15 +51,25 @@ class PriceList:
 
     def most_output(self, target: Target) -> int | None:
         """As the configuration has it; else what the model can be given, which is never less."""
-        given = next((price.max_output for price, _ in self._fitting(target) if price.max_output), None)
-        return given or self.context(target)
+        return self._limited(target)[1]
 
     def context(self, target: Target) -> int | None:
-        given = next((price.context for price, _ in self._fitting(target) if price.context), None)
-        if given:
-            return given
-        found = self._find(target)
-        return found.context if found else None
+        return self._limited(target)[0]
+
+    def _limited(self, target: Target) -> tuple[int | None, int | None]:
+        """Tokens that it can be given, and that it can answer. Asked for with every request, and always the same."""
+        key = (target.provider, target.model)
+        limits = self._limits.get(key)
+        if limits is None:
+            context = next((price.context for price, _ in self._fitting(target) if price.context), None)
+            if not context:
+                found = self._find(target)
+                context = found.context if found else None
+            output = next((price.max_output for price, _ in self._fitting(target) if price.max_output), None)
+            if len(self._limits) >= MOST_KEPT:
+                self._limits.clear()
+            limits = self._limits[key] = (context, output or context)
+        return limits
 
     def _rates(self, target: Target, tier: str, at: datetime) -> Rates | None:
         given = next((rates for _, rates in self._fitting(target) if rates is not None), None)

@@ -4,7 +4,7 @@ Rates are integer nano-dollars per million tokens ($2.50 a million is 2_500_000_
 summed exactly and rounded up once, to the nano-dollar.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol
 
@@ -129,14 +129,13 @@ class Rates:
 
     def _dearest(self, prompt_tokens: int) -> tuple[int, int, int]:
         """The dearest rates of input and of output, and for the request, of all tiers that the prompt may reach."""
-        reached = list(self._reached(prompt_tokens))
-        given = max(max(r.input, r.cache_read, r.cache_write, r.cache_write_1h, r.audio_input) for r in reached)
-        made = max(max(r.output, r.reasoning, r.audio_output) for r in reached)
-        return given, made, max(r.request for r in reached)
-
-    def _reached(self, prompt_tokens: int) -> Iterator["Rates"]:
-        yield self
-        yield from (rates for threshold, rates in self.tiers if prompt_tokens > threshold)
+        given = max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input)
+        made, request = max(self.output, self.reasoning, self.audio_output), self.request
+        for threshold, rates in self.tiers:
+            if prompt_tokens > threshold:
+                more = rates._dearest(prompt_tokens)
+                given, made, request = max(given, more[0]), max(made, more[1]), max(request, more[2])
+        return given, made, request
 
 
 _NAMES: Final = tuple(field.name for field in fields(Rates) if field.name != "tiers")

@@ -1,10 +1,14 @@
--- wrk -s load.lua URL BODY [KEY]: posts BODY, and closes with one line that benchmarks/load.py reads.
+-- wrk -s load.lua URL BODY [KEY [PAUSE]]: posts BODY, each connection after PAUSE milliseconds on average, and closes with one line that benchmarks/load.py reads.
 function init(arguments)
     wrk.method = "POST"
     wrk.body = arguments[1]
     wrk.headers["content-type"] = "application/json"
     wrk.headers["authorization"] = "Bearer " .. (arguments[2] or "sk-bench")
     request_bytes = wrk.format()
+    local pause = tonumber(arguments[3] or 0)
+    if pause > 0 then
+        delay = function() return math.random(0, 2 * pause) end
+    end
 end
 
 function request()

@@ -17,11 +17,14 @@ FAULTS = ("status", "connect", "read", "write", "timeout")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is asked, by how many connections at once, and how long until they are out of step with each other."""
+    """What is asked, by how many connections at once, how long until they are out of step with each other, and how long each of them
+    rests on average before it asks again, in milliseconds.
+    """
 
     model: str
     connections: int
     warm_seconds: float = 0.5
+    pause: int = 0
 
     @property
     def stream(self) -> bool:
@@ -29,7 +32,7 @@ class Workload:
 
     @property
     def key(self) -> str:
-        return f"{self.model}_{self.connections}"
+        return f"{self.model}_{self.connections}" + (f"_{self.pause}" if self.pause else "")
 
     @property
     def units(self) -> int:
@@ -89,7 +92,20 @@ def direct_rate(workload: Workload, upstream: Upstream, ground: Ground) -> float
 def wrk(url: str, workload: Workload, seconds: int, key: str = KEY) -> list[str]:
     body = request_body(workload.model, workload.stream).decode()
     amount = [f"-c{workload.connections}", f"-d{seconds}s"]
-    return ["wrk", "-t1", *amount, "--timeout", "10s", "-s", str(SCRIPT), url, "--", body, key]
+    return [
+        "wrk",
+        "-t1",
+        *amount,
+        "--timeout",
+        "10s",
+        "-s",
+        str(SCRIPT),
+        url,
+        "--",
+        body,
+        key,
+        *([str(workload.pause)] if workload.pause else []),
+    ]
 
 
 def parse_result(output: str) -> dict[str, int]:

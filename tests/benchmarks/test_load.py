@@ -47,3 +47,9 @@ def test_wrk_is_told_the_body_the_connections_and_the_time() -> None:
 def test_workloads_have_keys_of_their_own() -> None:
     assert len({workload.key for workload in WORKLOADS}) == len(WORKLOADS)
     assert [Workload("chat", 1).units, Workload("paced", 1).units] == [1, EVENTS]
+
+
+def test_connections_that_rest_are_told_how_long() -> None:
+    workload = Workload("chat", 64, pause=128)
+    assert wrk("http://127.0.0.1:1/v1", workload, 3)[-2:] == ["sk-bench", "128"]
+    assert workload.key != Workload("chat", 64).key
