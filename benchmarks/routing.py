@@ -24,7 +24,8 @@ from ailb.testing import ask
 from benchmarks.children import ROOT
 from benchmarks.plot import Points, lines
 from benchmarks.routing_traffic import Arrival, Rank, Server, Spell, run
-from middleware.strategies import STRATEGIES, stuck
+from middleware.strategies import STRATEGIES
+from middleware.strategies_stuck import stuck
 
 TARGETS = 10
 REQUESTS = 100_000

@@ -11,7 +11,6 @@ from types import MappingProxyType
 
 from ailb.health import Health
 from ailb.strategy import Asked, Ranking, Strategy
-from middleware.strategies_stuck import stuck as stuck
 
 GOLDEN = 0.6180339887498949
 """The golden ratio's fraction: steps of this size, modulo 1, fill the circle more evenly than any other's."""

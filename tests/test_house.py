@@ -126,7 +126,6 @@ LAYERS = {
     "middleware.routing_candidates": frozenset({"middleware.routing_manners"}),
     "middleware.routing_desk": frozenset({"middleware.routing_candidates", "middleware.routing_retries"}),
     "middleware.routing_manners": frozenset({"middleware.routing_sticky", "middleware.strategies"}),
-    "middleware.strategies": frozenset({"middleware.strategies_stuck"}),
     "middleware.idempotency": frozenset({"middleware.idempotency_answer"}),
     "middleware.ratelimit": frozenset({f"middleware.ratelimit_{part}" for part in ("window", "stay", "memory", "redis")}),
     **{f"middleware.ratelimit_{part}": frozenset({"middleware.ratelimit_window"}) for part in ("stay", "memory", "redis")},
