@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from ailb.errors import BadRequest, InvalidKey
+from ailb.keys import PREFIX
 from ailb.secret import Secret
 
 ANONYMOUS: Final = "anonymous"
@@ -43,6 +44,20 @@ class Identity:
         except ValueError:  # a Unix socket, or nothing
             return False
         return any(address in network for network in self.proxies)
+
+    def address(self, peer: str, headers: Mapping[str, str]) -> str:
+        """Where a request comes from: the TCP peer, or whom the nearest trusted proxies name in `X-Forwarded-For`."""
+        if not self.proxies:
+            return peer
+        for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
+            if not hop.strip() or not self.trusts(peer):
+                break
+            peer = hop.strip()
+        return peer
+
+    def judges(self, given: str) -> bool:
+        """Whether it matters what was given as a key: in local mode one that is not the gateway's own is not looked at."""
+        return bool(given) and (self.admin_key is not None or given.startswith(PREFIX))
 
     def is_admin(self, given: str) -> bool:
         """In constant time."""

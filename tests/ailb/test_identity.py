@@ -1,3 +1,5 @@
+from ipaddress import ip_network
+
 import pytest
 
 from ailb.errors import BadRequest, InvalidKey
@@ -105,3 +107,28 @@ def test_a_user_that_is_not_utf_8() -> None:
 def test_a_body_has_to_name_a_user_to_the_letter(given: str) -> None:
     with pytest.raises(BadRequest, match="user_id"):
         user_id(given, "user_id")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", "198.51.100.1", "192.0.2.1"),
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.9, 198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2,10.0.0.3", "198.51.100.1"),
+        ("10.0.0.1", "10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1, ", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1, unknown", "unknown"),
+        ("", "198.51.100.1", ""),
+    ],
+)
+def test_where_a_request_comes_from(peer: str, forwarded: str, address: str) -> None:
+    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    assert address == Identity(proxies=(ip_network("10.0.0.0/8"),)).address(peer, headers)
+    assert peer == Identity().address(peer, headers)
+
+
+@pytest.mark.parametrize(("given", "local", "keyed"), [("", False, False), ("sk-other", False, True), ("sk-ailb_x", True, True)])
+def test_which_keys_matter(given: str, local: bool, keyed: bool) -> None:
+    assert (local, keyed) == (Identity().judges(given), Identity(Secret("a" * 16)).judges(given))

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_urlsafe
@@ -12,6 +13,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway, free_port, table
 from tests.e2e.raw import Answer, request
+from tests.e2e.wire import asked
 
 ADMIN = "admin-key-for-these-tests"
 LAYERS = "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "routing"))
@@ -107,3 +109,27 @@ def test_a_flood_of_unknown_keys_is_not_in_the_way_of_a_new_one(keyed: Gateway) 
         for thread in threads:
             thread.join(10)
     assert {401} == set(seen)
+
+
+def test_a_thousand_wrong_keys_from_one_address_are_limited_and_a_good_one_is_not(keyed: Gateway) -> None:
+    secret, _ = made(keyed)
+    assert 200 == chat(keyed, secret)
+    began, seen = monotonic(), Counter[int]()
+
+    def guess(number: int) -> None:
+        with keyed.client() as client:
+            for _ in range(number):
+                client.post(asked("m-1"), headers={"authorization": f"Bearer sk-ailb_{token_urlsafe(32)}"})
+                answer = client.answer()
+                seen[answer.status] += 1
+                assert answer.status == 401 or answer.header("retry-after") == "1"
+
+    threads = [threading.Thread(target=guess, args=(100,)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert (200, 200) == (chat(keyed, secret), chat(keyed, ADMIN))
+    seconds = monotonic() - began
+    assert {401, 429} == set(seen)
+    assert 1000 == seen.total()
+    assert seen[401] <= 20 * (int(seconds) + 1)

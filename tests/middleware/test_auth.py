@@ -1,3 +1,4 @@
+from collections import Counter
 from ipaddress import ip_network
 from typing import Any
 
@@ -8,7 +9,7 @@ from ailb.identity import Identity
 from ailb.keys import NO_KEYS, Key, Keys
 from ailb.models import Models
 from ailb.secret import Secret
-from ailb.testing import answers, ask, run
+from ailb.testing import StillClock, answers, ask, run
 from middleware.auth import Auth
 
 ADMIN = "admin-key-of-some-length"
@@ -39,7 +40,7 @@ class Lost:
 def auth(identity: Identity, keys: Keys | None = None, default: str = "") -> Auth:
     models = Models({"fake": ("*",)})
     models.default = default
-    return Auth(identity, models, keys or Ring())
+    return Auth(identity, models, StillClock(), keys or Ring())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ async def test_who_does_not(identity: Identity, headers: dict[str, Any]) -> None
 
 
 async def test_without_a_store_no_virtual_key_is_good() -> None:
-    result = await run(Auth(LOCAL, Models({}), NO_KEYS), ask(headers=VIRTUAL), answers("Hi"))
+    result = await run(Auth(LOCAL, Models({}), StillClock(), NO_KEYS), ask(headers=VIRTUAL), answers("Hi"))
     assert isinstance(result.refusal, InvalidKey)
 
 
@@ -174,3 +175,50 @@ async def test_what_a_key_may_not_do(identity: Identity, limits: dict[str, Any],
 async def test_what_it_may(limits: dict[str, Any], asked: dict[str, Any]) -> None:
     result = await run(auth(KEYED, Ring(**limits), "default-model"), ask(headers=VIRTUAL, **asked), answers("Hi"))
     assert result.text == "Hi"
+
+
+async def test_a_thousand_wrong_keys_from_one_address_are_not_looked_up() -> None:
+    ring = Ring()
+    looked_up: list[str] = []
+    find = ring.find
+
+    class Counted:
+        async def find(self, secret: str) -> Key | None:
+            looked_up.append(secret)
+            return await find(secret)
+
+    layer = auth(KEYED, Counted())
+    statuses = Counter([await status(layer, f"sk-ailb_{n:043}") for n in range(500)] + [await status(layer, f"sk-{n}") for n in range(500)])
+    assert (Counter({401: 20, 429: 980}), 20) == (statuses, len(looked_up))
+    assert (401, 200, 429) == (await status(layer, "sk-x", "10.0.0.2"), await status(layer, ADMIN), await status(layer, GOOD))
+
+
+async def test_a_key_that_was_good_goes_on_and_a_wrong_one_is_told_to_wait() -> None:
+    layer = auth(KEYED)
+    assert 200 == await status(layer, GOOD)
+    assert {401: 20, 429: 5} == Counter([await status(layer, f"sk-{n}") for n in range(25)])
+    assert 200 == await status(layer, GOOD)
+    result = await run(layer, ask(headers=WRONG), answers("Hi"))
+    assert result.refusal is not None
+    assert ("1", "rate_limit_error") == (result.refusal.headers["retry-after"], result.refusal.type)
+
+
+async def test_in_local_mode_only_virtual_keys_are_judged() -> None:
+    layer = auth(LOCAL)
+    assert {401: 20, 429: 5} == Counter([await status(layer, f"sk-ailb_{n}") for n in range(25)])
+    assert [200, 200] == [await status(layer, given) for given in ("sk-whatever", "")]
+
+
+async def test_behind_a_proxy_its_client_is_the_address() -> None:
+    identity = Identity(Secret(ADMIN), proxies=(ip_network("10.0.0.0/8"),))
+    layer = auth(identity)
+    assert {401: 20, 429: 5} == Counter([await status(layer, f"sk-{n}", "10.0.0.1", "192.0.2.1") for n in range(25)])
+    assert [401, 429, 429] == [
+        await status(layer, "sk-x", "10.0.0.1", client) for client in ("192.0.2.2", "192.0.2.1", "192.0.2.9, 192.0.2.1")
+    ]
+
+
+async def status(layer: Auth, key: str, peer: str = "127.0.0.1", forwarded: str = "") -> int:
+    exchange = ask(headers={"authorization": f"Bearer {key}", "x-forwarded-for": forwarded})
+    exchange.peer = peer
+    return (await run(layer, exchange, answers("Hi"))).outcome.http_status
