@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ailb import config
 from ailb.dialect import Target
@@ -268,3 +270,32 @@ def test_what_is_known_of_a_model_counts_at_its_makers_unless_the_table_says_oth
     ]
     served = models(found, "", {name: WELL[name] for name in ("openai", "twin")})
     assert [expected] * 2 == [target.lacks for target in served.targets(asked)]
+
+
+NAMES = st.sampled_from(["a", "b", "gpt-4", "gpt-*", "o1-x", "claude-3", "*"])
+OTHERS = st.sampled_from(["a", "b", "c", "gpt-4", "o1-x", "claude-3", "listed/gpt-4", "nobody"])
+ALIASES = st.lists(st.sampled_from(["c", "d", "e-*", "a"]), max_size=1)
+TARGETS = st.sampled_from(
+    [ONE, {"provider": "asked"}, {"provider": "away", "model": "claude-3"}, {"provider": "twin", "model": "llama"}, {"provider": "listed"}]
+)
+TABLES = st.builds(
+    lambda name, targets, aliases, fallbacks: table(name, *targets, aliases=aliases, fallbacks=fallbacks),
+    NAMES,
+    st.lists(TARGETS, min_size=1, max_size=2),
+    ALIASES,
+    st.lists(OTHERS, max_size=2),
+)
+
+
+@given(st.lists(TABLES, max_size=3, unique_by=lambda each: each.name), OTHERS)
+def test_what_is_not_refused_is_served_and_falls_back_to_others(found: list[config.Model], default: str) -> None:
+    try:
+        served = models(found, default, WELL)
+    except ConfigError as problem:
+        assert problem.where.startswith(("[[model]]", "default_model"))
+        return
+    assert all(served.targets(name) for name in served.names())
+    everybody = {target.provider for name in served.names() for target in served.targets(name)}
+    assert everybody.isdisjoint({"away", "gone", "echo"})
+    for each in found:
+        assert {each.name, *each.aliases}.isdisjoint(name for names in served.route(each.name).fallbacks.values() for name in names)
