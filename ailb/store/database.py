@@ -131,6 +131,10 @@ class Database:
         """Now, in microseconds since 1970."""
         return int(self._clock.unix() * 1_000_000)
 
+    def monotonic(self) -> float:
+        """Seconds from anywhere, for durations."""
+        return self._clock.monotonic()
+
     async def _read(self, statement: Executable) -> list[RowMapping]:
         with _outages():
             async with self._reads.connect() as connection:

@@ -12,7 +12,7 @@ from ailb.store.settling import worst
 
 BEAT_SECONDS: Final = 1.0
 LEASE_SECONDS: Final = 5.0
-"""Whoever was not seen for so long is dead. The clocks of the machines must not differ by more than half of it."""
+"""Whoever says nothing for so long is dead."""
 
 _CHUNK: Final = 1000
 """Holds settled in one transaction, so that requests never wait long."""
@@ -30,6 +30,10 @@ class Sweeper:
         self._books = books
         self._process_id = process_id
         self._alone = alone
+        self._heard: dict[str, tuple[int, float]] = {}
+        """By process: what it said last, and when that was heard first."""
+
+        self._listened = float("-inf")
 
     async def beat(self) -> int:
         """Says that this process is alive, and settles what the dead have held; how much that was. Raises Unavailable."""
@@ -46,10 +50,8 @@ class Sweeper:
     async def _beat(self, connection: AsyncConnection) -> int:
         now = self._database.micros()
         await connection.execute(_SEEN, {"id": self._process_id, "now": now})
-        dead = PROCESSES.c.id != self._process_id
-        if not self._alone:
-            dead &= PROCESSES.c.seen_at < now - int(LEASE_SECONDS * 1_000_000)
-        await connection.execute(delete(PROCESSES).where(dead))
+        if dead := await self._dead(connection):
+            await connection.execute(delete(PROCESSES).where(PROCESSES.c.id.in_(dead)))
         rows: list[dict[str, Any]] = [
             dict(row)
             for row in (
@@ -59,3 +61,18 @@ class Sweeper:
         if rows:
             await self._books.close_out(connection, [(row["id"], worst(row)) for row in rows])
         return len(rows)
+
+    async def _dead(self, connection: AsyncConnection) -> list[str]:
+        """Time is told by this process' own steady clock, so it does not matter what the others take for the time, or whether it jumps.
+        Who was away himself, as while the database was down, has not heard anybody, and begins anew."""
+        now = self._database.monotonic()
+        others = select(PROCESSES.c.id, PROCESSES.c.seen_at).where(PROCESSES.c.id != self._process_id)
+        said = {row.id: row.seen_at for row in await connection.execute(others)}
+        if self._alone:
+            return list(said)
+        if now - self._listened > LEASE_SECONDS / 2:
+            self._heard = {}
+        self._listened = now
+        old = self._heard
+        self._heard = {id: old[id] if id in old and old[id][0] == seen else (seen, now) for id, seen in said.items()}
+        return [id for id, (_, since) in self._heard.items() if now - since > LEASE_SECONDS]

@@ -17,3 +17,14 @@ class SetClock(Clock):
 
     def monotonic(self) -> float:
         return self.now
+
+
+class WrongClock(SetClock):
+    """Says another time than it is: `wrong` seconds are added. Durations are right."""
+
+    def __init__(self, now: float = START, wrong: float = 0) -> None:
+        super().__init__(now)
+        self.wrong = wrong
+
+    def unix(self) -> float:
+        return self.now + self.wrong
