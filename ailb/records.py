@@ -61,7 +61,7 @@ def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: 
             "session_id": prompt.session_id,
             "target": str(target) if target is not None else None,
             **_ended(outcome),
-            **exchange.record,
+            **{name: value() if callable(value) else value for name, value in exchange.record.items()},
             "attempts": [_attempt(attempt) for attempt in exchange.attempts],
             "cost": None if exchange.cost is None else _cost(exchange, exchange.cost),
             "notes": exchange.notes,

@@ -22,7 +22,7 @@ class Visit:
         self._clock = clock
         self._exchange = exchange
         self._here = True
-        self._probe = health.breaker.probing
+        self._probe = health.breaker.probing and not exchange.dry
         self._since = clock.monotonic()
         self._attempt: Attempt | None = None
         self._reply: Reply | None = None

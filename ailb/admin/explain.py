@@ -75,6 +75,7 @@ class ExplainPages:
         try:
             reply = await snapshot.call(exchange)
             reply.close()
+            settling.end("disconnected")  # nobody has got an answer, and no target has shown that it is well
         except Refusal as refusal:
             settling.outcome.refusal = refusal
             settling.end("refused", refusal.status)

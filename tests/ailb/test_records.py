@@ -133,6 +133,12 @@ def test_an_attempt_that_nobody_waited_for_says_so_and_so_does_a_cost_that_was_e
     assert ("abandoned", True) == (made["attempts"][0]["error"], made["cost"]["estimated"])
 
 
+def test_what_a_layer_would_rather_make_later_is_made() -> None:
+    exchange = ask()
+    exchange.record["candidates"] = lambda: [{"provider": "a"}]
+    assert [{"provider": "a"}] == of(exchange)["candidates"]
+
+
 def test_numbers_may_be_large() -> None:
     assert b'"more":%d' % (1 << 80) in recorded(ask(), None, at=0.0, more=1 << 80)
 

@@ -158,3 +158,15 @@ def test_only_the_probe_ends_the_probe() -> None:
     assert health.breaker.probing
     probe.leave(None)
     assert not health.breaker.probing
+
+
+def test_one_that_is_only_explained_says_nothing_about_the_target() -> None:
+    health = Health(Target("p", "m"))
+    health.breaker.after = 2
+    health.breaker.failed(0.0)
+    health.breaker.probing = True  # somebody else's
+    exchange = ask()
+    exchange.dry = True
+    Visit(health, StillClock(), exchange).answered(Reply(batches_of([])))
+    over(exchange, "disconnected")
+    assert (0, 1, True) == (health.in_flight, health.breaker.failures, health.breaker.probing)
