@@ -188,6 +188,8 @@ class Tab:
         prompt, caller = attempt.prompt, exchange.caller
         given, tier = bound(prompt, target.model), prompt.body.get("service_tier")
         context, known = prices.context(target), prices.most_output(target)
+        cap = prompt.output_cap
+        longest = cap if cap is None or known is None else min(cap, known)
         intent = Intent(
             exchange.id,
             attempt.number,
@@ -198,15 +200,14 @@ class Tab:
             prompt.model,
             prices.rates(target, tier if isinstance(tier, str) else ""),
             prompt_tokens=given if context is None else min(given, context),
-            output_tokens=0,
+            output_tokens=longest or 0,
+            least_tokens=1 if longest is None else min(1, longest),
             choices=(prompt.body.get("n") or 1) if prompt.dialect == "chat" else 1,
             session_id=prompt.session_id,
         )
-        cap = prompt.output_cap
-        if cap is None:
+        if longest is None:
             return replace(intent, output_tokens=self._till.shares.most(intent, known, sure=known != context)), known
-        longest = cap if known is None else min(cap, known)
-        return replace(intent, output_tokens=longest, least_tokens=min(1, longest)), longest
+        return intent, longest
 
 
 def _capped(prompt: Prompt, tokens: int) -> Prompt:

@@ -217,7 +217,9 @@ def test_clients_that_ask_for_everything_do_not_fill_the_memory() -> None:
     prices = price_list()
     for number in range(3 * MOST_KEPT):
         prices.rates(Target("deepseek", f"model-{number}"))
+        prices.most_output(Target("deepseek", f"model-{number}"))
     assert len(prices._known) <= MOST_KEPT + 1
+    assert len(prices._limits) <= MOST_KEPT
     assert len(prices._listed) <= MOST_KEPT
     assert dollars(prices.rates(Target("openai", "o3"))) == (2, 8)
 
