@@ -56,7 +56,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
         }
     ),
     "pydantic_core": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
-    "rich": frozenset({"ailb.commands.audit", "ailb.commands.billing", "ailb.commands.keys"}),
+    "rich": frozenset({"ailb.commands.audit", "ailb.commands.billing", "ailb.commands.explain_told", "ailb.commands.keys"}),
     "starlette": frozenset(
         {
             "ailb.app",
@@ -80,6 +80,8 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "sqlalchemy": frozenset(
         {
             "ailb.store.schema",
+            "ailb.store.schema_sessions",
+            "ailb.store.schema_documents",
             "ailb.store.database",
             "ailb.store.writer",
             "ailb.store.links",

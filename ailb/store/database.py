@@ -28,6 +28,9 @@ _LOCK: Final = 0x41494C42
 WAIT_MS: Final = 800
 """The longest that the database may take for one statement, or to give a lock."""
 
+MIGRATION_MS: Final = 60_000
+"""The same while tables are made, and for who waits for another one that makes them."""
+
 READ_SECONDS: Final = 2.0
 """The last resort, for a server that does not even keep its own limits."""
 
@@ -83,8 +86,12 @@ class Database:
 
     async def prepare(self) -> None:
         """Makes the tables, or brings them up to date. Raises ConfigError for tables of a newer version."""
-        with _outages():
-            await migrate(self._writes)
+        patient = _engine(self.url, writes=True, wait_ms=MIGRATION_MS)
+        try:
+            with _outages():
+                await migrate(patient)
+        finally:
+            await patient.dispose()
         self.ready = True
 
     async def read(self, statement: Executable) -> list[RowMapping]:
@@ -169,16 +176,16 @@ def checked(url: Secret) -> URL:
     return made
 
 
-def _engine(url: URL, *, writes: bool) -> AsyncEngine:
+def _engine(url: URL, *, writes: bool, wait_ms: int = WAIT_MS) -> AsyncEngine:
     options: dict[str, Any] = {"hide_parameters": True}
     if writes:
         options["poolclass"] = NullPool  # the writer keeps its connection
     else:
         options |= {"pool_size": READERS, "max_overflow": 0, "pool_timeout": 1.0, "pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
     if url.get_backend_name() != "sqlite":
-        limits = {name: str(WAIT_MS) for name in ("statement_timeout", "lock_timeout")}
+        limits = {name: str(wait_ms) for name in ("statement_timeout", "lock_timeout")}
         limits |= {"idle_in_transaction_session_timeout": "2000" if writes else "0", "application_name": "ailb"}
-        options["connect_args"] = {"timeout": 1.0, "command_timeout": 1.0, "server_settings": limits}
+        options["connect_args"] = {"timeout": 1.0, "command_timeout": wait_ms / 1000 + 0.2, "server_settings": limits}
         engine = create_async_engine(url, **options)
         if writes:
             event.listen(engine.sync_engine, "begin", _begin_postgres)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ailb.errors import ConfigError
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision in `migrations/versions`."""
 
 _FOLDER: Final = Path(__file__).parent / "migrations"

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 METADATA: Final = MetaData()
-_ROW = BigInteger().with_variant(Integer, "sqlite")
+ROW = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows only where the type is INTEGER to the letter."""
 
 
@@ -119,7 +119,7 @@ HOLDS: Final = Table(
 ENTRIES: Final = Table(
     "entries",
     METADATA,
-    Column("id", _ROW, primary_key=True, autoincrement=True),
+    Column("id", ROW, primary_key=True, autoincrement=True),
     Column("hold_id", String(40), nullable=False),
     Column("kind", String(12), nullable=False),
     Column("at", BigInteger, nullable=False),
