@@ -1,8 +1,10 @@
+from sqlalchemy import UniqueConstraint
+
 from ailb.store.schema_documents import CHUNKS, COLLECTIONS, DOCUMENTS
 
 
 def test_a_collections_name_is_its_owners() -> None:
-    once = next(constraint for constraint in COLLECTIONS.constraints if constraint.name == "collections_once")
+    once = next(c for c in COLLECTIONS.constraints if isinstance(c, UniqueConstraint) and c.name == "collections_once")
     assert ["owner", "name"] == [column.name for column in once.columns]
 
 
