@@ -209,8 +209,11 @@ class _Service:
             self._cancel()
 
     async def _no_more(self, attempt: Attempt) -> None:
-        """Nobody is there to hear another answer. Whoever asks for one waits here for being cancelled."""
-        self._cancel()
+        """Nobody is there to hear another answer. Whoever asks for one waits here for being cancelled, if need be until it has been enough:
+        an attempt beside it may still be under way.
+        """
+        if all(made.over for made in self._exchange.attempts):
+            self._cancel()
         await asyncio.get_running_loop().create_future()
 
     def _give_up(self) -> None:

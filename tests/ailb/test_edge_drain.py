@@ -229,6 +229,35 @@ async def test_after_a_failure_nobody_else_is_asked(layers: list[Any]) -> None:
     assert (None, 0, set()) == (client.task.exception(), client.task.cancelling(), gateway.serving)
 
 
+class Beside:
+    """A routing that asks a second time as soon as it may, and takes what comes first."""
+
+    def __init__(self) -> None:
+        self.again = asyncio.Event()
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        first = asyncio.ensure_future(call_next(exchange))
+        await self.again.wait()
+        second = asyncio.ensure_future(call_next(exchange))
+        (done,), (late,) = await asyncio.wait((first, second), return_when=asyncio.FIRST_COMPLETED)
+        late.cancel()
+        return done.result()
+
+
+async def test_nobody_else_is_asked_beside_it_either() -> None:
+    more, layer = asyncio.Event(), Beside()
+    upstream = Drained(more, None, WHOLE)
+    app, _ = await edge(upstream, layer)
+    async with Client(app) as client:
+        await left(client, upstream)
+        layer.again.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        more.set()
+    assert ("disconnected", Usage(7, 9)) == (upstream.outcome.status, upstream.outcome.usage)
+    assert (1, 0, 1) == (len(upstream.exchange.attempts), upstream.cancelled, upstream.closed)
+
+
 async def test_a_gateway_that_ends_does_not_await_it() -> None:
     upstream = Drained(asyncio.Event(), None, WHOLE)
     app, gateway = await edge(upstream)
