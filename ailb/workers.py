@@ -39,10 +39,17 @@ class _Crew:
         self._failed = False
 
     def hire(self, seat: int) -> None:
-        pid = os.fork()
-        if pid == 0:
-            self._work(seat)
-        self._born[pid] = seat, time.monotonic()
+        """Signals wait meanwhile: one in between would miss the new worker, or be taken by it for its supervisor's."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
+        try:
+            if self._ending:
+                return
+            pid = os.fork()
+            if pid == 0:
+                self._work(seat)
+            self._born[pid] = seat, time.monotonic()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
 
     def watch(self) -> int:
         """Until the last worker is gone."""
@@ -69,6 +76,7 @@ class _Crew:
     def _work(self, seat: int) -> None:
         for number in TOLD:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
         status = 1
         try:
             status = self._run(seat)
