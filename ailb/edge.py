@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from ailb import answer_headers
 from ailb.deadline import Deadline
 from ailb.dialect import Event, Speech
 from ailb.drain import Draining
@@ -19,7 +20,7 @@ from ailb.exchange import Attempt, Exchange, Reply, Status
 from ailb.gateway import Gateway
 from ailb.intake import ClientLeft, read_body
 from ailb.loader import Snapshot
-from ailb.outlet import SLICE, UNBUFFERED, Outlet, collected, refuse
+from ailb.outlet import SLICE, Outlet, collected, refuse
 from ailb.settling import Settling
 from ailb.strict import parse
 
@@ -136,7 +137,7 @@ class _Service:
                 beat=self._speech.heartbeat,
                 beat_seconds=server.heartbeat_seconds,
                 write_seconds=server.write_seconds,
-                early=self._early_headers,
+                early=lambda: answer_headers.early(self._speech),
                 stalled=self._leave,
             )
         reply = self._reply = await snapshot.call(self._exchange)
@@ -160,7 +161,7 @@ class _Service:
         self._over = True
         if len(body) > SLICE:
             self._outlet.watch(beat=b"", beat_seconds=write_seconds, write_seconds=write_seconds, early=dict, stalled=self._leave)
-        await self._outlet.whole(reply.status, self._headers(reply.headers), body)
+        await self._outlet.whole(reply.status, answer_headers.of(self._exchange, reply.headers), body)
 
     async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
         outlet, ahead = self._outlet, aiter(reply)
@@ -168,10 +169,10 @@ class _Service:
             if not data:
                 continue
             if not outlet.started:
-                await outlet.start(reply.status, self._stream_headers(reply.headers))
+                await outlet.start(reply.status, answer_headers.of_stream(self._exchange, self._speech, reply.headers))
             await outlet.write(data)
         if not outlet.started:
-            await outlet.start(reply.status, self._stream_headers(reply.headers))
+            await outlet.start(reply.status, answer_headers.of_stream(self._exchange, self._speech, reply.headers))
 
     def _told(self, batch: list[Event] | None, encode: Callable[[Event], bytes]) -> bytes | None:
         """A batch as the client gets it. A function of its own, so that a stream that waits for its next batch does not hold the last."""
@@ -251,29 +252,12 @@ class _Service:
             return
         self._outlet.stop()
         self._end("refused", refusal.status)
-        headers = self._headers(refusal.headers)
+        headers = answer_headers.of(self._exchange, refusal.headers)
         await self._outlet.whole(refusal.status, headers, self._speech.error(refusal))
 
     def _end(self, status: Status, http_status: int = 200) -> None:
         self._over = True
         self._settling.end(status, http_status)
-
-    def _headers(self, upstream: Mapping[str, str]) -> dict[str, str]:
-        exchange = self._exchange
-        headers = {**upstream, **exchange.reply_headers}
-        if exchange.target is not None:
-            headers["x-ailb-provider"] = exchange.target.provider
-            headers["x-ailb-model"] = exchange.target.model
-        headers["x-ailb-attempts"] = str(len(exchange.attempts))
-        headers["x-ailb-latency-ms"] = str(round(exchange.elapsed * 1000))
-        return headers
-
-    def _stream_headers(self, upstream: Mapping[str, str]) -> dict[str, str]:
-        return {"content-type": self._speech.stream_type, **UNBUFFERED, **self._headers(upstream)}
-
-    def _early_headers(self) -> dict[str, str]:
-        """Of a stream that begins with a heartbeat, before anybody knows who will answer."""
-        return {"content-type": self._speech.stream_type, **UNBUFFERED, "x-ailb-attempts": "0", "x-ailb-latency-ms": "0"}
 
     async def _drain(self, reply: Reply, draining: Draining) -> None:
         try:
