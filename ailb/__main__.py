@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from ailb import __version__
-from ailb.commands import admin_key, audit, billing, check, keys, serve
+from ailb.commands import admin_key, audit, billing, check, explain, keys, serve
 from ailb.errors import ConfigError
 
 
@@ -28,6 +28,7 @@ _COMMANDS: Final[Mapping[str, _Command]] = {
     "admin-key": admin_key,
     "billing": billing,
     "audit": audit,
+    "explain": explain,
 }
 _NO_PORT: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 

@@ -51,7 +51,7 @@ async def desk(*layers: Layer, **server: Any) -> AsyncIterator[Desk]:
     """`layers` stand behind a log, records and auth, as in a gateway."""
     upstream, records, metrics = Upstream(said("Hi", "stop")), Records(), Metrics()
     auth = Auth(Identity(None, True, ()), Models({}), StillClock())
-    onion = [AccessLayer(metrics), RecordsLayer(records, StillClock()), auth, *layers]
+    onion: list[Layer] = [AccessLayer(metrics), RecordsLayer(records, StillClock()), auth, *layers]
     gateway = await started(snapshot(upstream, onion, **server))
     yield Desk(gateway, upstream, records, metrics)
     await gateway.stop()
@@ -125,7 +125,8 @@ class Taking:
 
 
 @pytest.mark.parametrize(
-    ("problem", "status", "ended"), [(None, 200, "disconnected"), (BadRequest("no"), 200, "refused"), (RuntimeError("a bug"), 500, "complete")]
+    ("problem", "status", "ended"),
+    [(None, 200, "disconnected"), (BadRequest("no"), 200, "refused"), (RuntimeError("a bug"), 500, "complete")],
 )
 async def test_whatever_was_taken_all_the_same_comes_back(problem: Exception | None, status: int, ended: str) -> None:
     layer = Taking(problem)
