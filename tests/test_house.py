@@ -31,7 +31,7 @@ TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
 SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally", "testing", "testing_money", "testing_replays")
 TARGETS = ("breaker", "latency", "health", "strategy", "abilities")
-ASIDES = ("aside", "sessions", "retrieval", "embedding")
+ASIDES = ("aside", "words", "sessions", "retrieval", "embedding")
 MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays", "records")
 KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *TARGETS, *ASIDES, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
@@ -89,6 +89,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.settling",
             "ailb.store.counters",
             "ailb.store.many",
+            "ailb.store.words",
             "ailb.store.budgets",
             "ailb.store.audit",
             "ailb.store.audit_paid",

@@ -1,0 +1,92 @@
+"""Lexical indexes: which rows have the words of a question in them, and how well. SQLite's FTS5, or PostgreSQL's text search.
+
+Every row is in a space, which says whose it is, and every question names the space: there is no way to ask over all of them.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from math import log
+from typing import Any, Final, Literal
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ailb import words
+from ailb.store.database import Database
+
+Index = Literal["turns_words", "chunks_words"]
+
+_FIND_SQLITE: Final = """
+    SELECT rowid AS id, -bm25({index}, 0.0, 1.0) AS score FROM {index}
+    WHERE {index} MATCH :query ORDER BY bm25({index}, 0.0, 1.0) LIMIT :most
+"""
+_COUNT_POSTGRES: Final = """
+    SELECT term, count({index}.id) AS rows FROM unnest(CAST(:terms AS text[])) AS term
+    LEFT JOIN {index} ON space = :space AND words @@ plainto_tsquery('english', term) GROUP BY term
+"""
+_FIND_POSTGRES: Final = """
+    SELECT id, (
+        SELECT sum(weight * (1 + ln(1 + ts_rank(words, plainto_tsquery('english', term)))))
+        FROM unnest(CAST(:terms AS text[]), CAST(:weights AS float8[])) AS asked(term, weight)
+        WHERE words @@ plainto_tsquery('english', term)
+    ) AS score
+    FROM {index} WHERE space = :space AND words @@ to_tsquery('english', :query) ORDER BY score DESC NULLS LAST LIMIT :most
+"""
+
+
+class Words:
+    """One of the indexes. `add` and `remove` belong into a transaction that writes what the rows are about."""
+
+    def __init__(self, database: Database, index: Index) -> None:
+        self._database = database
+        self._index = index
+
+    async def add(self, connection: AsyncConnection, space: str, rows: Sequence[tuple[int, str]]) -> None:
+        """`rows` are ids, each with its text."""
+        values = [{"id": id, "space": space, "words": words.indexed(text)} for id, text in rows]
+        if not values:
+            return
+        if self._database.is_sqlite:
+            statement = f"INSERT INTO {self._index} (rowid, space, words) VALUES (:id, :space, :words)"  # noqa: S608 - one of two names
+        else:
+            statement = f"INSERT INTO {self._index} (id, space, words) VALUES (:id, :space, to_tsvector('english', :words))"  # noqa: S608
+        await connection.execute(text(statement), values)
+
+    async def remove(self, connection: AsyncConnection, ids: Sequence[int]) -> None:
+        row = "rowid" if self._database.is_sqlite else "id"
+        if ids:
+            statement = text(f"DELETE FROM {self._index} WHERE {row} IN :ids")  # noqa: S608 - one of two names
+            await connection.execute(statement.bindparams(bindparam("ids", expanding=True)), {"ids": list(ids)})
+
+    async def find(self, space: str, question: str, most: int) -> list[tuple[int, float]]:
+        """Ids and scores, best first. Scores of different spaces say nothing to each other."""
+        terms = words.asked(question)
+        if not terms:
+            return []
+        if self._database.is_sqlite:
+            query = f'space : "{space}" AND words : ({" OR ".join(f"{chr(34)}{term}{chr(34)}" for term in terms)})'
+            return await self._rows(_FIND_SQLITE, query=query, most=most)
+        return await self._find_postgres(space, terms, most)
+
+    async def _find_postgres(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
+        """A word weighs by how rare it is in the space, as in BM25; PostgreSQL's own rank does not look at that."""
+        counted = await self._database.read(text(_COUNT_POSTGRES.format(index=self._index)).bindparams(terms=terms, space=space))
+        rows = {row["term"]: int(row["rows"]) for row in counted if row["rows"]}
+        if not rows:
+            return []
+        least = max(rows.values())
+        known = list(rows)
+        weights = [log(1 + least / rows[term]) for term in known]
+        return await self._rows(
+            _FIND_POSTGRES, terms=known, weights=weights, space=space, query=" | ".join(f"'{t}'" for t in known), most=most
+        )
+
+    async def _rows(self, statement: str, **values: Any) -> list[tuple[int, float]]:
+        found = await self._database.read(text(statement.format(index=self._index)).bindparams(**values))
+        return [(int(row["id"]), float(row["score"] or 0.0)) for row in found]
+
+
+def space(*parts: str) -> str:
+    """A name for whose words they are, made of digits only, which no index takes apart or shortens."""
+    joined = "\0".join(f"{len(part)}:{part}" for part in parts)
+    return str(int.from_bytes(blake2b(joined.encode(errors="surrogatepass"), digest_size=16).digest(), "big"))

@@ -1,0 +1,105 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ailb.store.database import Database
+from ailb.store.words import Words, space
+
+MINE, THEIRS = space("ann", "s"), space("bob", "s")
+TEXTS = {
+    1: "The quick brown fox jumps over the lazy dog.",
+    2: "Foxes are omnivorous mammals; a fox eats fruit.",
+    3: "中文检索需要特别的分词",
+    4: "الكتاب على الطاولة",
+    5: "Nothing in particular is said here, at some length and without any need.",
+}
+
+
+@pytest.fixture
+async def index(database: Database) -> Words:
+    made = Words(database, "turns_words")
+    await add(database, made, MINE, TEXTS)
+    await add(database, made, THEIRS, {11: "My fox is my own, and so is the quick dog."})
+    return made
+
+
+async def add(database: Database, index: Words, where: str, texts: dict[int, str]) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await index.add(connection, where, list(texts.items()))
+
+    await database.write(work)
+
+
+async def remove(database: Database, index: Words, ids: Sequence[int]) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await index.remove(connection, ids)
+
+    await database.write(work)
+
+
+async def found(index: Words, question: str, where: str = MINE, most: int = 10) -> list[int]:
+    return [id for id, _ in await index.find(where, question, most)]
+
+
+@pytest.mark.parametrize(
+    ("question", "ids"),
+    [
+        ("What does a fox eat?", [2, 1]),
+        ("quick jumping dogs", [1]),
+        ("检索", [3]),
+        ("كتاب", [4]),
+        ("zebra", []),
+        ("", []),
+        ("?!", []),
+    ],
+)
+async def test_who_has_the_words_is_found_the_best_first(index: Words, question: str, ids: list[int]) -> None:
+    assert ids == await found(index, question)
+
+
+async def test_no_more_than_asked_for(index: Words) -> None:
+    assert [2] == await found(index, "What does a fox eat?", most=1)
+
+
+async def test_a_score_is_better_when_it_is_more(index: Words) -> None:
+    scores = [score for _, score in await index.find(MINE, "fox eats", 10)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 0
+
+
+async def test_every_space_has_its_own(index: Words) -> None:
+    assert ([11], []) == (await found(index, "fox", THEIRS), await found(index, "fox", space("carl", "s")))
+
+
+async def test_what_was_removed_is_not_found(database: Database, index: Words) -> None:
+    await remove(database, index, [2])
+    assert [1] == await found(index, "fox eats")
+    await remove(database, index, [])
+    assert [1] == await found(index, "fox eats")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        '"fox" OR space:"1"',
+        f'fox" OR space : "{THEIRS}',
+        "fox NEAR(x, 2) NOT dog",
+        "fox'; DROP TABLE turns_words; --",
+        "fox & | ! ( :*",
+        "a\0b fox",
+        "\ud800 fox",
+        "fox*",
+    ],
+)
+async def test_a_question_is_words_and_nothing_else(index: Words, question: str) -> None:
+    ids = await found(index, question)
+    assert {1, 2} <= set(ids) <= set(TEXTS)
+
+
+@given(st.lists(st.text(), max_size=3), st.lists(st.text(), max_size=3))
+def test_two_are_the_same_space_only_if_all_their_parts_are(one: list[str], other: list[str]) -> None:
+    assert (one == other) is (space(*one) == space(*other))
+    assert space(*one).isdigit()
