@@ -2,8 +2,10 @@
 
 import os
 import signal
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
 
@@ -113,3 +115,22 @@ def test_metrics_are_those_of_all_workers_and_outlive_each(two: Gateway, upstrea
     assert {200} == {two.chat(model, headers={"authorization": f"Bearer {secret}"}).status for _ in range(10)}
     settled(two, id)
     assert [50] * 10 == [found["ailb_requests_total"] for found in scraped(two)]
+
+
+def test_a_record_is_found_whichever_worker_is_asked_and_nothing_is_left_behind(file: Path, upstream: Upstream) -> None:
+    text = file.read_text()
+    file.write_text(text.replace('[[layer]]\nuse = "auth"\n', '[[layer]]\nuse = "records"\n[[layer]]\nuse = "auth"\n'))
+    port = int(next(line for line in text.splitlines() if line.startswith("port = ")).removeprefix("port = "))
+    model = upstream.on(hello)
+    with TemporaryDirectory(prefix="t") as folder:
+        with Gateway(file, port, {"TMPDIR": folder}) as two:
+            secret, _ = new_key(two)
+            for number in range(8):
+                headers = {"authorization": f"Bearer {secret}", "x-request-id": f"r{number}"}
+                assert two.chat(model, headers=headers).status == 200
+                found = [api(two, "GET", f"/api/requests/r{number}", key=secret)["id"] for _ in range(6)]
+                assert found == [f"r{number}"] * 6
+            (sockets,) = Path(folder).iterdir()
+            assert (0o700, {"0", "1"}) == (stat.S_IMODE(sockets.stat().st_mode), {path.name for path in sockets.iterdir()})
+        assert [] == list(Path(folder).iterdir())
+    two.check()

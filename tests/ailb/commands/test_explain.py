@@ -1,4 +1,4 @@
-import io
+import subprocess
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -40,17 +40,11 @@ def test_it_tells_what_would_become_of_the_request_in_a_file(file: str, capsys: 
     assert [("Bearer secret", "ann", b'{"model": "fast"}')] == [(key, user, body) for _, key, user, _, body in seen]
 
 
-def test_it_takes_the_standard_input_and_can_answer_in_json(capsys: pytest.CaptureFixture[str]) -> None:
-    class Piped:
-        buffer = io.BytesIO(b'{"model": "piped"}')
-
-    before, sys.stdin = sys.stdin, Piped()  # type: ignore[assignment]
-    try:
-        with gateway(orjson.dumps(RECORD)) as (where, seen):
-            assert 0 == run("-", "--url", where, "--json")
-    finally:
-        sys.stdin = before
-    assert RECORD == orjson.loads(capsys.readouterr().out)
+def test_it_takes_the_standard_input_and_can_answer_in_json() -> None:
+    with gateway(orjson.dumps(RECORD)) as (where, seen):
+        command = [sys.executable, "-m", "ailb", "explain", "-", "--url", where, "--json"]
+        ran = subprocess.run(command, input=b'{"model": "piped"}', capture_output=True, check=False, timeout=30)
+    assert (0, b"", RECORD) == (ran.returncode, ran.stderr, orjson.loads(ran.stdout))
     assert [b'{"model": "piped"}'] == [body for *_, body in seen]
 
 
