@@ -49,6 +49,7 @@ class Trip:
         self._considered: list[Considered] = []
         self._failed: list[tuple[Health, float]] = []
         self._barred: list[tuple[Health, str]] = []
+        self._unfits: list[tuple[Health, str]] = []
         self._failures: list[UpstreamFailure] = []
         self._unfit: Refusal | None = None
         self._asked = 0
@@ -137,7 +138,7 @@ class Trip:
             raise
         except UNFIT as refusal:
             visit.leave(None)
-            self._barred.append((health, refusal.message))
+            self._unfits.append((health, refusal.message))
             raise
         except asyncio.CancelledError:
             visit.abandoned()
@@ -207,4 +208,4 @@ class Trip:
         return AllProvidersUnavailable(attempts, headers={"retry-after": str(max(1, ceil(wait)))})
 
     def _plain(self) -> list[dict[str, Any]]:
-        return [candidate for considered in self._considered for candidate in considered.plain(self._barred)]
+        return [candidate for considered in self._considered for candidate in considered.plain([*self._barred, *self._unfits])]

@@ -323,3 +323,11 @@ async def test_dry_a_probe_is_not_used_up() -> None:
     exchange.dry = True
     await run(layer, exchange, town.innermost)
     assert "a" == (await run(layer, ask(model="m"), town.innermost)).text
+
+
+async def test_who_has_no_word_for_it_is_told_once() -> None:
+    town = Town({"m": "ab"}, a=Script(BadRequest("no word for it")), b=Script(SILENT))
+    result = await town.ask()
+    assert isinstance(result.refusal, AllProvidersUnavailable)
+    assert [("a", None), ("b", "refused")] == [(attempt["provider"], attempt["error"]) for attempt in result.refusal.attempts]
+    assert ["no word for it", ""] == [candidate["reason"] for candidate in result.exchange.record["candidates"]()]
