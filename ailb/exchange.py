@@ -64,7 +64,8 @@ class Attempt:
         return self.abandoned or self.failure is not None
 
     def summary(self) -> dict[str, Any]:
-        return {"provider": self.target.provider, "model": self.target.model, "error": self.error}
+        why = self.failure.message if self.error is None and self.failure is not None else self.error
+        return {"provider": self.target.provider, "model": self.target.model, "error": why}
 
 
 @dataclass(slots=True)

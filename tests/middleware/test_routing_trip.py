@@ -329,5 +329,5 @@ async def test_who_has_no_word_for_it_is_told_once() -> None:
     town = Town({"m": "ab"}, a=Script(BadRequest("no word for it")), b=Script(SILENT))
     result = await town.ask()
     assert isinstance(result.refusal, AllProvidersUnavailable)
-    assert [("a", None), ("b", "refused")] == [(attempt["provider"], attempt["error"]) for attempt in result.refusal.attempts]
+    assert [("a", "no word for it"), ("b", "refused")] == [(attempt["provider"], attempt["error"]) for attempt in result.refusal.attempts]
     assert ["no word for it", ""] == [candidate["reason"] for candidate in result.exchange.record["candidates"]()]
