@@ -73,6 +73,14 @@ def settled(gateway: Gateway, id: str, seconds: float = 10) -> dict[str, Any]:
     return standing
 
 
+def becomes(gateway: Gateway, status: int, seconds: float = 10) -> None:
+    """Waits for what `/healthz` says."""
+    deadline = monotonic() + seconds
+    while gateway.get("/healthz").status != status:
+        assert monotonic() < deadline
+        sleep(0.05)  # It finds out by its next heartbeat.
+
+
 def rows(gateway: Gateway, id: str) -> list[dict[str, Any]]:
     """The ledger's rows of one key, the oldest first."""
     found: list[dict[str, Any]] = api(gateway, "GET", "/api/billing/usage?limit=1000")["data"]

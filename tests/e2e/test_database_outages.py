@@ -1,4 +1,4 @@
-"""PostgreSQL dies and hangs under a gateway (FAULTS D5, D6): nothing goes out unbilled, nobody waits, and it recovers by itself."""
+"""PostgreSQL dies and hangs under a gateway (FAULTS D5-D7): nothing goes out unbilled, nobody waits, and it recovers by itself."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,7 +17,7 @@ import pytest
 from benchmarks.procfs import tree
 from tests.ailb.store.conftest import BINARIES
 from tests.e2e.gateway import Gateway
-from tests.e2e.paying import COST, audited, new_key, settled, started, written
+from tests.e2e.paying import ADMIN, COST, api, audited, becomes, new_key, settled, started, written
 from tests.e2e.raw import Answer
 from tests.e2e.scripts import hello
 from tests.e2e.upstream import Upstream
@@ -46,6 +47,42 @@ class Cluster:
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
         self.run("pg_ctl", "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+
+    def query(self, text: str, database: str = "postgres") -> subprocess.Popen[str]:
+        """psql, which goes on until its input is closed."""
+        command = [
+            str(BINARIES[0] / "psql"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+            "-qAtX",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ]
+        running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert running.stdin is not None
+        running.stdin.write(f"{text};\n\\echo done\n")
+        running.stdin.flush()
+        return running
+
+    def do(self, text: str) -> None:
+        assert self.query(text).communicate(timeout=10)[0].endswith("done\n")
+
+    @contextmanager
+    def locked(self, table: str, database: str) -> Iterator[None]:
+        """Nobody can read it."""
+        running = self.query(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", database)
+        assert running.stdout is not None
+        assert running.stdout.readline() == "done\n"
+        try:
+            yield
+        finally:
+            running.communicate(timeout=10)
 
     def stop(self) -> None:
         self.run("pg_ctl", "-m", "immediate", "stop")
@@ -108,5 +145,50 @@ def test_without_its_database_a_gateway_refuses_fast_and_comes_back(
             down += [asked(gateway, upstream, secret) for _ in range(3)]
         answered += recovered(gateway, upstream, secret)
         assert [(answer.status, calls) for answer, calls in down] == [(503, 0)] * 6
+        assert settled(gateway, id)["current_spend"] == pytest.approx(answered * COST)
+    assert "differences" in audited(file)
+
+
+def test_readers_that_wait_for_ever_are_not_in_the_way_of_the_rest(
+    engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
+) -> None:
+    """There are four connections to read with. The gateway is alive meanwhile, and says so."""
+    cluster.do(f"CREATE DATABASE pooled_{engine}")
+    file = written(engine, upstream, tmp_path, cluster.url.removesuffix("/postgres") + f"/pooled_{engine}")
+    with started(file) as gateway, ThreadPoolExecutor(12) as pool:
+        secret, id = new_key(gateway, monthly_quota_dollars=1)
+        assert asked(gateway, upstream, secret)[0].status == 200
+
+        def listed(_: int) -> int:
+            with gateway.client(seconds=5) as client:
+                return client.get("/api/keys", {"authorization": f"Bearer {ADMIN}"}).answer().status
+
+        with cluster.locked("keys", f"pooled_{engine}"):
+            assert [503] * 12 == list(pool.map(listed, range(12)))
+            assert gateway.get("/healthz").status == 200
+        answered = 1 + recovered(gateway, upstream, secret)
+        assert {200} == set(pool.map(listed, range(12)))
+        assert settled(gateway, id)["current_spend"] == pytest.approx(answered * COST)
+    assert "differences" in audited(file)
+
+
+def test_a_server_that_has_no_connection_left_is_one_that_is_down(
+    engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.do(f"CREATE ROLE {engine} LOGIN; CREATE DATABASE {engine} OWNER {engine}")
+    file = written(engine, upstream, tmp_path, f"postgresql+asyncpg://{engine}@127.0.0.1:{cluster.port}/{engine}")
+    with started(file) as gateway:
+        secret, id = new_key(gateway, monthly_quota_dollars=1)
+        assert asked(gateway, upstream, secret)[0].status == 200
+        cluster.do(
+            f"ALTER ROLE {engine} CONNECTION LIMIT 0; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{engine}'"
+        )
+        down = [asked(gateway, upstream, secret) for _ in range(5)]
+        assert [(answer.status, calls) for answer, calls in down] == [(503, 0)] * 5
+        becomes(gateway, 503)
+        cluster.do(f"ALTER ROLE {engine} CONNECTION LIMIT -1")
+        answered = 1 + recovered(gateway, upstream, secret)
+        becomes(gateway, 200)
+        assert api(gateway, "GET", "/api/keys")["total"] == 1
         assert settled(gateway, id)["current_spend"] == pytest.approx(answered * COST)
     assert "differences" in audited(file)

@@ -5,12 +5,10 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
-from tests.e2e.gateway import Gateway
-from tests.e2e.paying import audited, new_key, rows, settled, started, written
+from tests.e2e.paying import audited, becomes, new_key, rows, settled, started, written
 from tests.e2e.scripts import held, hello
 from tests.e2e.upstream import Upstream
 from tests.e2e.wire import asked, said
@@ -39,14 +37,6 @@ def fill(folder: Path) -> Path:
         while True:
             file.write(bytes(4096))
     return filler
-
-
-def becomes(gateway: Gateway, status: int, seconds: float = 10) -> None:
-    """Waits for what `/healthz` says."""
-    deadline = monotonic() + seconds
-    while gateway.get("/healthz").status != status:
-        assert monotonic() < deadline
-        sleep(0.05)  # It finds out by its next heartbeat.
 
 
 def test_on_a_full_disk_a_gateway_refuses_and_comes_back(engine: str, upstream: Upstream, disk: Path, tmp_path: Path) -> None:

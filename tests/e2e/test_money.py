@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.e2e.gateway import Gateway
 from tests.e2e.paying import COST, audited, bursts, new_key, rows, settled, started, written
 from tests.e2e.scripts import fails, held, hello, silent
 from tests.e2e.upstream import Upstream
-from tests.e2e.wire import asked, said
+from tests.e2e.wire import asked, error_of, said
 
 
 @pytest.fixture
@@ -104,15 +105,18 @@ def test_kill_9_loses_nothing(file: Path, upstream: Upstream) -> None:
 
 
 def test_sigterm_settles_what_is_open(file: Path, upstream: Upstream) -> None:
-    with started(file) as gateway:
+    with started(file) as gateway, ExitStack() as leaving:
         secret, id = new_key(gateway, monthly_quota_dollars=10)
         model = upstream.on(held(upstream.flag(), "never"))
-        client = gateway.client().post(asked(model, stream=True, max_tokens=50), headers={"authorization": f"Bearer {secret}"})
-        client.head()
-        client.until(b"first")
+        clients = [leaving.enter_context(gateway.client()) for _ in range(50)]
+        for client in clients:
+            client.post(asked(model, stream=True, max_tokens=50), headers={"authorization": f"Bearer {secret}"}).head()
+            client.until(b"first")
         assert gateway.stop() == 0
-        client.close()
+        for client in clients:
+            b"".join(client.chunks())
+            assert error_of(client.read) is not None
     audited(file)
     with started(file) as gateway:
-        (row,) = rows(gateway, id)
-        assert row["cost"] > 0
+        found = rows(gateway, id)
+        assert ([True] * 50, {"broken"}) == ([row["cost"] > 0 for row in found], {row["status"] for row in found})
