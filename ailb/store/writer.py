@@ -76,8 +76,9 @@ class _Job:
 class Writer:
     """Owns the only connection that writes, between `start` and `stop`."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, linger_seconds: float = LINGER_SECONDS) -> None:
         self._link = link
+        self._linger_seconds = linger_seconds
         self._waiting: list[_Job] = []
         self._wake = asyncio.Event()
         self._stopping = False
@@ -121,7 +122,7 @@ class Writer:
         if not keep or self._stopping:
             self._wake.set()
         elif self._lingering is None:
-            self._lingering = loop.call_later(LINGER_SECONDS, self._wake.set)
+            self._lingering = loop.call_later(self._linger_seconds, self._wake.set)
         return future
 
     async def _run(self) -> None:

@@ -64,6 +64,17 @@ async def test_a_failure_takes_all_of_its_transaction_with_it(link: Link) -> Non
     assert await link.transaction(count) == 0
 
 
+async def test_what_the_driver_refuses_is_told_as_elsewhere(link: Link) -> None:
+    await link.transaction(create)
+
+    async def twice(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("INSERT INTO t VALUES (?)", [(1,), (1,)])
+
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        await link.transaction(twice)
+    assert await link.transaction(count) == 0
+
+
 async def test_a_savepoint_keeps_a_failure_to_itself(link: Link) -> None:
     await link.transaction(create)
 

@@ -1,16 +1,18 @@
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import create_engine, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.errors import Unavailable
 from ailb.store.database import Database
+from ailb.store.links import Near
 from ailb.store.schema import REVISIONS
-from ailb.store.writer import is_down, one_by_one
+from ailb.store.writer import Writer, is_down, one_by_one
 
 
 class Batches:
@@ -79,6 +81,32 @@ async def test_what_is_kept_stays_before_what_is_new(database: Database, batches
     second = database.writer.put(batches, 2, keep=True)
     await asyncio.gather(first, second)
     assert batches.seen[-1] == [1, 2]
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Writer:
+    """What is only to be kept waits for a minute."""
+    engine = create_engine(f"sqlite:///{tmp_path}/t.db", connect_args={"check_same_thread": False})
+    return Writer(Near(engine), linger_seconds=60.0)
+
+
+async def together(connection: AsyncConnection, items: Sequence[Any]) -> Sequence[Any]:
+    return [list(items)] * len(items)
+
+
+async def test_what_must_be_kept_goes_with_who_asks_next(patient: Writer) -> None:
+    patient.start()
+    kept = patient.put(together, 1, keep=True)
+    assert await patient.put(together, 2) == [1, 2]
+    assert await kept == [1, 2]
+    await patient.stop()
+
+
+async def test_the_end_waits_for_nobody_else(patient: Writer) -> None:
+    patient.start()
+    kept = patient.put(together, 1, keep=True)
+    await patient.stop()
+    assert kept.result() == [1]
 
 
 async def test_one_that_cannot_be_written_does_not_take_the_others_along(database: Database, batches: Batches) -> None:
