@@ -102,10 +102,11 @@ class Exchange:
     `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it.
     `unheard(size)` is set when the client left and an answer is awaited all the same: it is told of the bytes that come from then on.
     `dry`: it is only to be explained. Layers take nothing, hold nothing, ask nobody and count nothing, and `record` is what comes of it.
-    `record` is what layers have to say about what they decided, whether it is dry or not: plain JSON values, or a function that makes one.
-    Each fills its own part as it goes, with what it has at hand. `strategy` and `candidates` are routing's, one for each target that it
-    thought of: `{"provider", "model", "score", "cost_usd" (or None), "kept": bool, "reason"}`; `limits` are ratelimit's, `holds` are
-    budget's, one for each attempt; `memory` and `rag` say what those put into the prompt.
+    `record` is what layers have to say about what they decided, whether it is dry or not: plain JSON values, or a function that makes one,
+    which is kept as long as the record and so must not hold on to the exchange. Each fills its own part as it goes, with what it has.
+    `strategy` and `candidates` are routing's, one for each target that it thought of: `{"provider", "model", "score", "cost_usd" (or None),
+    "kept": bool, "reason"}`; `limits` are ratelimit's, `holds` are budget's, one for each attempt; `memory` and `rag` say what those put
+    into the prompt.
     `via` is the outgoing header that lets a gateway see its own requests come back (RFC 9110, 7.6.3).
     """
 

@@ -5,9 +5,11 @@
     records.find(exchange.id, "ann")                     # JSON, or None
 
 A record is bytes from the beginning: they are made in a few microseconds, take a tenth of the memory of what they say, have a size that can
-be bounded, and hold on to nothing of the request.
+be bounded, and hold on to nothing of the request. Only what a layer would rather make later is made when somebody asks.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +22,26 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 """Of all records together. A thousand usual ones take two megabytes."""
 
 MOST_WORD: Final = 64
+LATER_BYTES: Final = 2000
+"""What each part that is made later is counted as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The members that are made, as the JSON of an object that is not empty, and those that are made when somebody asks."""
+
+    made: bytes
+    later: Mapping[str, Callable[[], Any]]
+
+    @property
+    def size(self) -> int:
+        """In bytes, about."""
+        return len(self.made) + LATER_BYTES * len(self.later)
+
+    def json(self) -> bytes:
+        if not self.later:
+            return self.made
+        return b"%s,%s" % (self.made[:-1], dumps({name: make() for name, make in self.later.items()})[1:])
 
 
 class Records:
@@ -27,30 +49,36 @@ class Records:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._kept: dict[tuple[str, str], bytes] = {}
+        self._kept: dict[tuple[str, str], Record] = {}
         self._bytes = 0
 
-    def put(self, user: str, id: str, record: bytes, *, keep: int) -> None:
+    def put(self, user: str, id: str, record: Record, *, keep: int) -> None:
         """In the place of one of the same user and id: clients may choose ids. At most `keep` stay, the newest."""
         name = (user, id)
-        self._bytes += len(record) - len(self._kept.pop(name, b""))
+        if name in self._kept:
+            self._bytes -= self._kept.pop(name).size
+        self._bytes += record.size
         self._kept[name] = record
         while len(self._kept) > keep or self._bytes > self._most_bytes:
-            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
+            self._bytes -= self._kept.pop(next(iter(self._kept))).size
 
     def find(self, id: str, user: str | None = None) -> bytes | None:
-        """None where there is none, or it is somebody else's. Without a user: anybody's, the newest."""
+        """As JSON. None where there is none, or it is somebody else's. Without a user: anybody's, the newest."""
         if user is not None:
-            return self._kept.get((user, id))
-        return next((record for (_, other), record in reversed(self._kept.items()) if other == id), None)
+            found = self._kept.get((user, id))
+        else:
+            found = next((record for (_, other), record in reversed(self._kept.items()) if other == id), None)
+        return None if found is None else found.json()
 
 
-def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: Any) -> bytes:
+def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: Any) -> Record:
     """`at` is the Unix time at which it began. Without an outcome: of what was only explained. Times are milliseconds since `at`, money
     is dollars. Nothing that an upstream or the client wrote is in it, but names: of the user, the session, the model, the error's code.
     """
     prompt, caller, target = exchange.prompt, exchange.caller, exchange.target
-    return dumps(
+    said = exchange.record
+    later = {name: value for name, value in said.items() if callable(value)}
+    made = dumps(
         {
             "id": exchange.id,
             "at": datetime.fromtimestamp(at, UTC),
@@ -61,13 +89,14 @@ def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: 
             "session_id": prompt.session_id,
             "target": str(target) if target is not None else None,
             **_ended(outcome),
-            **{name: value() if callable(value) else value for name, value in exchange.record.items()},
+            **(said if not later else {name: value for name, value in said.items() if name not in later}),
             "attempts": [_attempt(attempt) for attempt in exchange.attempts],
             "cost": None if exchange.cost is None else _cost(exchange, exchange.cost),
             "notes": exchange.notes,
             **more,
         }
     )
+    return Record(made, later)
 
 
 def word(refusal: Refusal | None) -> str | None:

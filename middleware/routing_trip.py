@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from math import ceil
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ class Trip:
         served = desk.known.served(self._models[0])
         route, manners = served.route, served.manners
         exchange.record["strategy"] = manners.name
-        exchange.record["candidates"] = self._plain
+        exchange.record["candidates"] = partial(_plain, self._considered, self._barred, self._unfits)
         more = await self._add(self._models[0], served) or await self._turn(route)
         rounds = 0
         while more:
@@ -207,5 +208,7 @@ class Trip:
         wait = min((health.free_in(now) for health, _ in self._barred), default=1.0)
         return AllProvidersUnavailable(attempts, headers={"retry-after": str(max(1, ceil(wait)))})
 
-    def _plain(self) -> list[dict[str, Any]]:
-        return [candidate for considered in self._considered for candidate in considered.plain([*self._barred, *self._unfits])]
+
+def _plain(considered: Sequence[Considered], *barred: Sequence[tuple[Health, str]]) -> list[dict[str, Any]]:
+    """As a record has them. It holds on to nothing of the request."""
+    return [candidate for one in considered for candidate in one.plain([why for each in barred for why in each])]

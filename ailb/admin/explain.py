@@ -45,7 +45,7 @@ class ExplainPages:
             self._gateway.release(live)
         would = "refuse" if refusal else f"ask {exchange.target}" if exchange.target else "answer without asking anybody"
         said = refusal.body() if refusal else None
-        return _json(recorded(exchange, None, at=exchange.prompt.received, would=would, refusal=said))
+        return _json(recorded(exchange, None, at=exchange.prompt.received, would=would, refusal=said).json())
 
     async def request(self, request: Request, principal: Principal) -> Response:
         """Raises NotFound for one that is not kept, and for somebody else's."""

@@ -8,7 +8,7 @@ from ailb.errors import BudgetExceeded, Refusal, UpstreamRefusal, UpstreamSilent
 from ailb.exchange import Attempt, Exchange, Outcome
 from ailb.keys import Key
 from ailb.money import NANO
-from ailb.records import MOST_WORD, Records, recorded, word
+from ailb.records import LATER_BYTES, MOST_WORD, Record, Records, recorded, word
 from ailb.testing import TARGET, ask
 from ailb.usage import Usage
 
@@ -22,41 +22,41 @@ def ids(records: Records, *names: str) -> list[str]:
 def test_the_newest_are_kept() -> None:
     records = Records()
     for number in range(5):
-        records.put("ann", str(number), b"{}", keep=3)
+        records.put("ann", str(number), Record(b"{}", {}), keep=3)
     assert ["2", "3", "4"] == ids(records, *"01234")
-    records.put("ann", "5", b"{}", keep=1)
+    records.put("ann", "5", Record(b"{}", {}), keep=1)
     assert ["5"] == ids(records, *"012345")
 
 
 def test_they_are_bounded_in_bytes() -> None:
     records = Records(most_bytes=100)
     for number in range(9):
-        records.put("ann", str(number), b"x" * 30, keep=1000)
+        records.put("ann", str(number), Record(b"x" * 30, {}), keep=1000)
     assert ["6", "7", "8"] == ids(records, *"012345678")
-    records.put("ann", "large", b"x" * 101, keep=1000)
+    records.put("ann", "large", Record(b"x" * 101, {}), keep=1000)
     assert [] == ids(records, *"012345678", "large")
-    records.put("ann", "small", b"x", keep=1000)
+    records.put("ann", "small", Record(b"x", {}), keep=1000)
     assert ["small"] == ids(records, "small")
 
 
 def test_nobody_gets_what_is_somebody_elses_whatever_id_he_chooses() -> None:
     records = Records()
-    records.put("ann", "a", b"ann's", keep=10)
+    records.put("ann", "a", Record(b"ann's", {}), keep=10)
     assert (b"ann's", b"ann's", None) == (records.find("a", "ann"), records.find("a"), records.find("a", "bob"))
-    records.put("bob", "a", b"bob's", keep=10)
+    records.put("bob", "a", Record(b"bob's", {}), keep=10)
     assert (b"ann's", b"bob's", b"bob's") == (records.find("a", "ann"), records.find("a", "bob"), records.find("a"))
 
 
 def test_one_of_the_same_id_takes_the_others_place() -> None:
     records = Records(most_bytes=10)
     for _ in range(5):
-        records.put("ann", "a", b"12345", keep=2)
-    records.put("ann", "b", b"67890", keep=2)
+        records.put("ann", "a", Record(b"12345", {}), keep=2)
+    records.put("ann", "b", Record(b"67890", {}), keep=2)
     assert (b"12345", b"67890") == (records.find("a"), records.find("b"))
 
 
 def of(exchange: Exchange, outcome: Outcome | None = None, **more: Any) -> Any:
-    return orjson.loads(recorded(exchange, outcome, at=1_768_473_000.25, **more))
+    return orjson.loads(recorded(exchange, outcome, at=1_768_473_000.25, **more).json())
 
 
 def paid() -> Exchange:
@@ -116,7 +116,7 @@ def test_no_word_of_the_prompt_or_of_an_upstream_is_in_it() -> None:
     exchange = paid()
     exchange.attempts[1].failure = UpstreamRefusal(400, SECRET, type="odd", extra={"failed_generation": SECRET})
     outcome = Outcome("refused", 400, 1.5, refusal=exchange.attempts[1].failure)
-    assert b"4711" not in recorded(exchange, outcome, at=0.0)
+    assert b"4711" not in recorded(exchange, outcome, at=0.0).json()
     assert "odd" == of(exchange, outcome)["error"]
 
 
@@ -133,14 +133,24 @@ def test_an_attempt_that_nobody_waited_for_says_so_and_so_does_a_cost_that_was_e
     assert ("abandoned", True) == (made["attempts"][0]["error"], made["cost"]["estimated"])
 
 
-def test_what_a_layer_would_rather_make_later_is_made() -> None:
-    exchange = ask()
-    exchange.record["candidates"] = lambda: [{"provider": "a"}]
-    assert [{"provider": "a"}] == of(exchange)["candidates"]
+def test_what_a_layer_would_rather_make_later_is_made_when_somebody_asks() -> None:
+    exchange, records, asked = ask(), Records(), []
+
+    def candidates() -> Any:
+        asked.append(1)
+        return [{"provider": "a"}]
+
+    exchange.record = {"strategy": "failover", "candidates": candidates}
+    record = recorded(exchange, None, at=0.0)
+    records.put("ann", "a", record, keep=1)
+    assert (len(record.made) + LATER_BYTES, []) == (record.size, asked)
+    for times in (1, 2):
+        made = orjson.loads(records.find("a") or b"")
+        assert ([{"provider": "a"}], "failover", "req_test", times) == (made["candidates"], made["strategy"], made["id"], len(asked))
 
 
 def test_numbers_may_be_large() -> None:
-    assert b'"more":%d' % (1 << 80) in recorded(ask(), None, at=0.0, more=1 << 80)
+    assert b'"more":%d' % (1 << 80) in recorded(ask(), None, at=0.0, more=1 << 80).json()
 
 
 @pytest.mark.parametrize(

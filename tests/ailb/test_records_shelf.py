@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from structlog.testing import capture_logs
 
-from ailb.records import Records
+from ailb.records import Record, Records
 from ailb.records_shelf import Shelf
 
 
@@ -20,7 +20,7 @@ def folder() -> Iterator[Path]:
 def keeping(*ids: str, user: str = "ann") -> Records:
     records = Records()
     for id in ids:
-        records.put(user, id, f"{user}'s {id}".encode(), keep=100)
+        records.put(user, id, Record(f"{user}'s {id}".encode(), {}), keep=100)
     return records
 
 
@@ -38,7 +38,7 @@ async def test_what_one_does_not_have_the_others_are_asked_for(folder: Path) -> 
 
 async def test_a_long_record_comes_whole(folder: Path) -> None:
     records = Records()
-    records.put("ann", "a", b"x" * 1_000_000, keep=1)
+    records.put("ann", "a", Record(b"x" * 1_000_000, {}), keep=1)
     async with Shelf(records, folder / "0"), Shelf(Records(), folder / "1") as other:
         assert b"x" * 1_000_000 == await other.find("a")
 

@@ -1,7 +1,9 @@
 """The whole way: the layer over real attempts at providers that follow a script."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from ailb.health import Healths
 from ailb.keys import Key
 from ailb.latency import LEAST
 from ailb.models import Models, Route
+from ailb.prompt import Prompt
 from ailb.stack import Innermost
 from ailb.testing import Result, StillClock, answers, ask, run
 from ailb.testing_money import FixedPrices, WordCounter
@@ -331,3 +334,25 @@ async def test_who_has_no_word_for_it_is_told_once() -> None:
     assert isinstance(result.refusal, AllProvidersUnavailable)
     assert [("a", "no word for it"), ("b", "refused")] == [(attempt["provider"], attempt["error"]) for attempt in result.refusal.attempts]
     assert ["no word for it", ""] == [candidate["reason"] for candidate in result.exchange.record["candidates"]()]
+
+
+def reached(start: object) -> Iterator[object]:
+    """Everything that `start` keeps alive, but classes, modules and functions."""
+    seen, queue = {id(start)}, [start]
+    while queue:
+        one = queue.pop()
+        yield one
+        for other in gc.get_referents(one):
+            if id(other) not in seen and not isinstance(other, type | ModuleType | FunctionType):
+                seen.add(id(other))
+                queue.append(other)
+
+
+async def test_what_is_kept_for_a_record_holds_on_to_nothing_of_the_request() -> None:
+    town = Town({"m": "ab"}, a=Script(SILENT), b=Script(None))
+    exchange = ask(model="m")
+    await town.ask(exchange)
+    candidates: Any = exchange.record["candidates"]
+    kept = list(reached(candidates))
+    assert any(one is next(iter(town.healths)) for one in kept)
+    assert [] == [one for one in kept if isinstance(one, Exchange | Prompt)]

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from ailb.admin.access import Access, ApiRoute, Principal
 from ailb.admin.pages import answer
 from ailb.errors import Forbidden
+from ailb.records import Record
 from tests.ailb.admin.calling import ADMIN, Api, calling, endpoints
 from tests.ailb.store.clocks import SetClock
 
@@ -62,7 +63,7 @@ async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
 async def call(api: Api, route: tuple[str, str], caller: str, peer: str = "127.0.0.1") -> int:
     """The status that `caller` gets for ann's key."""
     anns, record = await api.keys.create("ann", {"name": "ann's"})
-    api.records.put("ann", record.id, b"{}", keep=10)
+    api.records.put("ann", record.id, Record(b"{}", {}), keep=10)
     bobs, _ = await api.keys.create("bob", {"name": "bob's"})
     bearers = {"bad": "sk-ailb_" + "x" * 43, "placeholder": "sk-none", "key": anns, "other's key": bobs, "admin": ADMIN}
     user = "ann" if caller in ("user", "spoof") else ""
@@ -107,7 +108,7 @@ async def test_a_trusted_proxy_is_believed_by_its_address(api: Api, route: tuple
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
 async def test_in_local_mode_a_user_is_who_it_says_and_a_key_must_still_be_good(api: Api, route: tuple[str, str]) -> None:
     _, record = await api.keys.create("ann", {"name": "ann's"})
-    api.records.put("ann", record.id, b"{}", keep=10)
+    api.records.put("ann", record.id, Record(b"{}", {}), keep=10)
     call_it = asked(route, record.id)
     assert 401 == (await api(*call_it, bearer="sk-ailb_" + "x" * 43, user="ann")).status
     assert MATRIX[route][3] == await call(api, route, "key")
