@@ -1,5 +1,6 @@
 """Who may ask how often: requests and tokens a minute, and requests at a time, of each key or user."""
 
+import asyncio
 from hashlib import blake2s
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -14,6 +15,9 @@ from middleware.ratelimit_window import BooksLost
 
 if TYPE_CHECKING:
     from middleware.ratelimit_redis import Shared
+
+MOST_SECONDS: Final = 2.0
+"""How long a request waits for Redis in all, behind others who ask it: one that is slow must not make a queue."""
 
 MOST_NAME: Final = 64
 """Characters of a user's name that are kept; a longer one is hashed."""
@@ -63,9 +67,10 @@ class RateLimit:
         if shared is not None:
             if shared.up:
                 try:
-                    await self._stay(Stay(exchange, limits, shared, slot), exchange)
+                    async with asyncio.timeout(MOST_SECONDS):
+                        await self._stay(Stay(exchange, limits, shared, slot), exchange)
                     return
-                except BooksLost:
+                except (BooksLost, TimeoutError):
                     pass  # what it has taken comes back all the same, once Redis does
             if self._refuse:
                 raise Unavailable("the rate limits cannot be looked up now", headers={"retry-after": "1"})
@@ -89,11 +94,12 @@ class RateLimit:
             parallel = parallel if key.max_parallel is None else key.max_parallel
         if requests is None and tokens is None and parallel is None:
             return None
-        return Limits(f"key/{key.id}" if key is not None else f"user/{_short(caller.user)}", requests, tokens, parallel)
+        return Limits(f"key/{key.id}" if key is not None else _user(caller.user), requests, tokens, parallel)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= MOST_NAME else blake2s(name.encode(errors="replace")).hexdigest()
+def _user(name: str) -> str:
+    """The account of a user; nobody is named like the hash of another."""
+    return f"user/{name}" if len(name) <= MOST_NAME else f"hash/{blake2s(name.encode(errors='replace')).hexdigest()}"
 
 
 def _shared(url: Secret) -> "Shared":

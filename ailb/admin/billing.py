@@ -13,7 +13,7 @@ from ailb.admin.access import Access, ApiRoute, Principal
 from ailb.admin.billing_budget import BudgetPages
 from ailb.admin.ledger_rows import as_csv, as_json
 from ailb.admin.pages import answer
-from ailb.identity import user_of
+from ailb.identity import user_id, user_of
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.keys import KeyStore
@@ -78,7 +78,7 @@ class BillingPages:
 
     async def _whose(self, request: Request, principal: Principal, asked: Mapping[str, str]) -> tuple[str | None, str | None]:
         """The user and the key that it is about; None: all that the caller may see."""
-        user = principal.acts_for(asked["user_id"]) if "user_id" in asked else principal.user
+        user = principal.acts_for(user_id(asked["user_id"], "user_id")) if "user_id" in asked else principal.user
         if "key_id" in asked:
             return user, (await self._keys.get(asked["key_id"], user)).id
         if principal.key is not None and "user_id" not in asked and user_of(request.scope["ailb.headers"]) != principal.user:

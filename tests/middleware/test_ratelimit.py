@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from hashlib import blake2s
 from typing import Any
 
 import pytest
@@ -50,6 +51,11 @@ async def test_a_keys_own_limits_come_before_the_defaults() -> None:
     assert [200, 429] == await statuses(layer, [of_key(rate_limit_rpm=1) for _ in range(2)])
     assert [200, 200, 429] == await statuses(layer, [of_key("key-2") for _ in range(3)])
     assert [200] * 3 == await statuses(layer, [of_key("key-3", rate_limit_rpm=5) for _ in range(3)])
+
+
+async def test_nobody_takes_the_place_of_a_user_whose_long_name_is_hashed() -> None:
+    layer, long = RateLimit(requests_per_minute=1), "x" * 1000
+    assert [200, 200, 429] == await statuses(layer, [of_user(user) for user in (long, blake2s(long.encode()).hexdigest(), long)])
 
 
 async def test_each_user_has_the_defaults_where_there_is_no_key() -> None:
