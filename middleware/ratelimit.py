@@ -107,7 +107,7 @@ def _shared(url: Secret) -> "Shared":
     try:
         from middleware.ratelimit_redis import Shared
     except ModuleNotFoundError as missing:
-        if missing.name not in ("redis", "limits"):
+        if missing.name != "redis":
             raise
         raise ConfigError('[[layer]] "ratelimit".redis', "needs the package redis: install ailb[redis]") from None
     try:

@@ -1,8 +1,9 @@
 """The books of one process."""
 
 import time
-from collections.abc import Callable
 from typing import Final
+
+from limits.aio.storage import MemoryStorage
 
 from middleware.ratelimit_window import MINUTE, Window
 
@@ -11,33 +12,20 @@ MOST: Final = 50_000
 
 
 class Memory:
-    """Nothing in here waits, so that nobody comes between a look and a take. At most `most` counts: past that the oldest are forgotten, or
-    whoever makes up new names could fill the memory. `now` is seconds since 1970.
-    """
+    """Nothing in here waits, so that nobody comes between a look and a take."""
 
-    def __init__(self, most: int = MOST, now: Callable[[], float] = time.time) -> None:
-        self._most = most
-        self._now = now
-        self._counts: dict[tuple[str, int], int] = {}
+    def __init__(self, most: int = MOST) -> None:
+        self._counts = Counts(most)
         self._slots: dict[str, set[str]] = {}
 
     async def look(self, name: str) -> Window:
-        minute, second = divmod(self._now(), MINUTE)
-        return self._window(name, int(minute), second)
+        return Window(*await self._counts.get_sliding_window(name, MINUTE))
 
     async def busy(self, account: str) -> int:
         return len(self._slots.get(account, ()))
 
     async def take(self, name: str, limit: int, cost: int) -> bool:
-        number, second = divmod(self._now(), MINUTE)
-        minute = int(number)
-        window = self._window(name, minute, second)
-        if window.used + cost > limit:
-            return False
-        if (name, minute) not in self._counts:
-            self._make_room(minute)
-        self._counts[name, minute] = window.current + cost
-        return True
+        return await self._counts.acquire_sliding_window_entry(name, limit, MINUTE, cost)
 
     async def enter(self, account: str, most: int, slot: str) -> bool:
         slots = self._slots.setdefault(account, set())
@@ -48,10 +36,8 @@ class Memory:
         return slot in slots
 
     def correct(self, name: str, difference: int, age: float) -> None:
-        """A count that is not there any more stays forgotten; none becomes less than nothing."""
-        key = (name, int((self._now() - age) // MINUTE))
-        if key in self._counts:
-            self._counts[key] = max(0, self._counts[key] + difference)
+        _, key = self._counts.sliding_window_keys(name, MINUTE, time.time() - age)
+        self._counts.correct(key, difference)
 
     def leave(self, account: str, slot: str) -> None:
         slots = self._slots.get(account, set())
@@ -59,14 +45,45 @@ class Memory:
         if not slots:
             self._slots.pop(account, None)
 
-    def _window(self, name: str, minute: int, second: float) -> Window:
-        previous = self._counts.get((name, minute - 1), 0)
-        return Window(previous, MINUTE - second if previous else 0.0, self._counts.get((name, minute), 0), 2 * MINUTE - second)
 
-    def _make_room(self, minute: int) -> None:
-        """Counts are in the order in which they were begun: the first is always the next to go."""
-        while self._counts:
-            oldest = next(iter(self._counts))
-            if len(self._counts) < self._most and oldest[1] >= minute - 1:
+class Counts(MemoryStorage):
+    """The storage of `limits`, without its task at every hit, which goes through all the keys that there are. At most `most` keys:
+    past that the oldest are forgotten, or whoever makes up new names could fill the memory.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    async def get(self, key: str) -> int:
+        return self._count(key)
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        count = self._count(key)
+        if key not in self.storage:
+            self._make_room()
+            self.expirations[key] = time.time() + expiry
+        self.storage[key] = count + amount
+        return count + amount
+
+    def correct(self, key: str, difference: int) -> None:
+        """Changes a count that is still there, to no less than nothing."""
+        if key in self.storage:
+            self.storage[key] = max(0, self.storage[key] + difference)
+
+    def _count(self, key: str) -> int:
+        if key not in self.storage:
+            return 0
+        if self.expirations[key] <= time.time():
+            del self.storage[key], self.expirations[key]
+            return 0
+        return self.storage[key]
+
+    def _make_room(self) -> None:
+        """Keys are in the order in which they were made, and all live equally long: the first is always the next to go."""
+        now = time.time()
+        while self.storage:
+            oldest = next(iter(self.storage))
+            if len(self.storage) < self._most and self.expirations[oldest] > now:
                 return
-            del self._counts[oldest]
+            del self.storage[oldest], self.expirations[oldest]

@@ -43,7 +43,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "genai_prices": frozenset({"ailb.prices_listed"}),
     "toktok": frozenset({"ailb.tokenizer"}),
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
-    "prometheus_client": frozenset({"ailb.metrics"}),
+    "prometheus_client": frozenset({"ailb.metrics", "ailb.metrics_attempts"}),
     "pydantic": frozenset(
         {
             "ailb.admin.billing_budget",
@@ -72,6 +72,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.admin.billing_asked",
             "ailb.admin.billing_budget",
             "ailb.admin.explain",
+            "ailb.admin.stats",
             "ailb.admin.openapi",
             "ailb.server",
             "ailb.engines",
@@ -108,7 +109,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),
     "httptools": frozenset({"ailb.engines_uvicorn"}),
-    "limits": frozenset({"middleware.ratelimit_redis"}),
+    "limits": frozenset({"middleware.ratelimit_memory", "middleware.ratelimit_redis"}),
     "redis": frozenset({"middleware.ratelimit_redis"}),
 }
 """Which modules may import a third party that is not for everybody. Whatever is not in here may be imported nowhere."""
