@@ -15,8 +15,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ailb.admin import openapi
-from ailb.admin.access import ApiRoute
+from ailb.admin.access import Access, ApiRoute
 from ailb.admin.pages import Pages, refusal_page
+from ailb.admin.stats import StatsPages
 from ailb.config import Config
 from ailb.dialect import Speech
 from ailb.edge import Edge
@@ -42,7 +43,7 @@ def build(
 ) -> Starlette:
     """`config` is that of the start: the middleware is made from it once, and a reload does not change it.
 
-    `api` are the routes of /api; that each is an `ApiRoute` is what keeps them closed.
+    `api` are the routes of /api that need a store; that each is an `ApiRoute` is what keeps them closed.
     """
 
     @asynccontextmanager
@@ -54,10 +55,16 @@ def build(
             await gateway.stop()
 
     errors = _Errors(speeches)
+    stats = StatsPages(gateway, metrics).routes(Access(gateway, keys))
     edges = {path: Edge(speech, gateway) for speech in speeches for path in speech.paths}
     return App(
         edges,
-        routes=[*(Route(path, edge, methods=["POST"]) for path, edge in edges.items()), *_routes(Pages(gateway, metrics, keys)), *api],
+        routes=[
+            *(Route(path, edge, methods=["POST"]) for path, edge in edges.items()),
+            *_routes(Pages(gateway, metrics, keys)),
+            *stats,
+            *api,
+        ],
         middleware=_middleware(config),
         exception_handlers={Refusal: errors.refusal, HTTPException: errors.http, Exception: errors.bug},
         lifespan=lifespan,

@@ -5,19 +5,28 @@ It outlives a reload of the configuration, and is shared by whoever asks targets
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-from ailb.breaker import Breaker
+from ailb.breaker import Breaker, State
 from ailb.dialect import Target
 from ailb.latency import Latency
+from ailb.tally import Row, Tally
 
 MOST_TARGETS = 10_000
 """A wildcard lets clients make up as many models as they like; the oldest are forgotten."""
+
+MOST_TOLD = 2000
+"""Targets of which a process tells the others how they are."""
+
+_KIND: Final = "health"
+_IN_FLIGHT, _OPEN_UNTIL = range(2)
+_WORST: Final[tuple[State, ...]] = ("closed", "half_open", "open")
 
 
 @dataclass(slots=True)
 class Health:
     """One target's. Times are the clock's monotonic seconds. `rests_until`: it said that it has had enough; `rests_because` is its word.
-    `cached` is the share of prompts that it lately had in its cache.
+    `cached` is the share of prompts that it lately had in its cache. `row` is what other processes see of it.
     """
 
     target: Target
@@ -27,6 +36,13 @@ class Health:
     rests_until: float = 0.0
     rests_because: str = ""
     cached: float = 0.0
+    row: Row = field(default_factory=lambda: [0, 0], repr=False)
+
+    def tell(self) -> None:
+        """To be called when requests come or go and when the circuit may have changed."""
+        breaker, row = self.breaker, self.row
+        row[_IN_FLIGHT] = self.in_flight
+        row[_OPEN_UNTIL] = 0 if breaker.opened is None else max(1, int((breaker.opened + breaker.seconds) * 1000))
 
     def bars(self, now: float) -> str:
         """Why it may not be asked now; empty where it may. Asks nothing of the breaker that it would have to remember."""
@@ -48,9 +64,15 @@ class Health:
 
 
 class Healths:
-    """A service. A target's weight and limits may change with the configuration, its health stays."""
+    """A service. A target's weight and limits may change with the configuration, its health stays. `tally` is where it is told to other
+    processes.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, tally: Tally | None = None) -> None:
+        self._tally = tally
+        self._told: dict[tuple[str, str, int], Row] = {}
+        if tally is not None:
+            tally.clear(_KIND)
         self._known: dict[tuple[str, str, int], Health] = {}
         self._tolerance = Breaker()
 
@@ -59,8 +81,8 @@ class Healths:
         health = self._known.get(key)
         if health is None:
             if len(self._known) >= MOST_TARGETS:
-                self._known.pop(next(iter(self._known)))
-            health = self._known[key] = Health(target, Breaker(self._tolerance.after, self._tolerance.seconds))
+                self._forget(next(iter(self._known)))
+            health = self._known[key] = Health(target, Breaker(self._tolerance.after, self._tolerance.seconds), row=self._row(key))
         elif health.target is not target:
             health.target = target
         return health
@@ -69,6 +91,44 @@ class Healths:
         """So many failures in a row open a target's circuit for so long; from now on, for those that are known too."""
         for breaker in (self._tolerance, *(health.breaker for health in self._known.values())):
             breaker.after, breaker.seconds = after, seconds
+        for health in self._known.values():
+            health.tell()
+
+    def _row(self, key: tuple[str, str, int]) -> Row:
+        row = self._told.get(key)
+        if row is None:
+            if self._tally is None or len(self._told) >= MOST_TOLD:
+                return [0, 0]
+            provider, model, credential = key
+            row = self._told[key] = self._tally.row(_KIND, provider, model, str(credential), width=2)
+        return row
+
+    def _forget(self, key: tuple[str, str, int]) -> None:
+        """What is still under way there tells nobody any more."""
+        health = self._known.pop(key)
+        health.row[_IN_FLIGHT] = health.row[_OPEN_UNTIL] = 0
+        health.row = [0, 0]
 
     def __iter__(self) -> Iterator[Health]:
         return iter(tuple(self._known.values()))
+
+
+def standing(tally: Tally, now: float) -> dict[tuple[str, str], tuple[int, State]]:
+    """By provider and model: the requests in flight over all processes and keys of the provider, and the worst circuit of any. `now` is
+    monotonic, which is the same in all processes of a machine.
+    """
+    found: dict[tuple[str, str], tuple[int, State]] = {}
+    for (_, provider, model, _), (in_flight, until) in tally.each(_KIND):
+        state: State = "closed" if not until else "open" if now * 1000 < until else "half_open"
+        before, worst = found.get((provider, model), (0, "closed"))
+        found[provider, model] = before + in_flight, worse(worst, state)
+    return found
+
+
+def worse(one: State, other: State) -> State:
+    return max(one, other, key=rank)
+
+
+def rank(state: State) -> int:
+    """0 for a closed circuit, 1 for a half-open one, 2 for an open one."""
+    return _WORST.index(state)

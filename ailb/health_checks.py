@@ -69,6 +69,7 @@ class _Check:
                 health.breaker.failed(now)
             elif health.breaker.opened is not None:
                 _close(health.breaker)
+            health.tell()
 
 
 def _close(breaker: Breaker) -> None:

@@ -4,9 +4,7 @@ Labels are bounded: configured providers and models, statuses; never a key, a us
 usage guide lists, `ailb_tokens_processed` and `ailb_cost_total_usd` without Prometheus' customary `_total` at the end among them.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -14,38 +12,23 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ailb.attempts import MOST_TARGETS, OTHER, Attempts
+from ailb.clock import Clock
 from ailb.dialect import Target
 from ailb.exchange import Exchange, Outcome
+from ailb.health import standing
+from ailb.histograms import Histogram
+from ailb.metrics_attempts import families
 from ailb.money import NANO
 from ailb.tally import Name, Row, Tally
 
 BUCKETS_MS = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0, 60000.0, 120000.0, 300000.0)
-OTHER = "other"
-MOST_SERIES = 2000
-"""A wildcard lets clients make up model names; past this many in a process they share one label."""
 
-_MICROS: Final = 1000
-"""Microseconds in a millisecond: a tally keeps integers."""
-
+_TIMES: Final = Histogram(BUCKETS_MS)
 _GOOD, _INPUT, _OUTPUT, _COST, _LATENCY = range(5)
-_HISTOGRAM: Final = 2 + len(BUCKETS_MS)
-_FIRST: Final = _LATENCY + _HISTOGRAM
-_WIDTH: Final = _FIRST + _HISTOGRAM
-"""What is counted of one target: a row of it. A histogram is a number for each bucket, the last without a bound, and the sum in
-microseconds."""
-
-
-def observe(row: Row, start: int, millis: float) -> None:
-    """Adds to the histogram that begins at `start`."""
-    row[start + bisect_left(BUCKETS_MS, millis)] += 1
-    row[start + _HISTOGRAM - 1] += round(millis * _MICROS)
-
-
-def histogram(numbers: Sequence[int], start: int) -> tuple[list[tuple[str, float]], float]:
-    """As Prometheus wants it: cumulative, and the sum."""
-    names = [*(str(bound) for bound in BUCKETS_MS), "+Inf"]
-    counts = numbers[start : start + len(names)]
-    return list(zip(names, map(float, accumulate(counts)), strict=True)), numbers[start + _HISTOGRAM - 1] / _MICROS
+_FIRST: Final = _LATENCY + _TIMES.width
+_WIDTH: Final = _FIRST + _TIMES.width
+"""What is counted of one target: a row of it."""
 
 
 class Series:
@@ -71,13 +54,15 @@ class Metrics(Collector):
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, tally: Tally | None = None) -> None:
-        self._tally = Tally() if tally is None else tally
+    def __init__(self, tally: Tally | None = None, clock: Clock | None = None) -> None:
+        self.tally = Tally() if tally is None else tally
+        self.clock = clock or Clock()
         self._series: dict[Name, Series] = {}
         self._attempts: dict[Name, Row] = {}
         self._warnings: dict[str, Row] = {}
-        self._holds, self._clamps = self._tally.row("holds"), self._tally.row("clamps")
-        self.open = self._tally.row("open")
+        self._ends = Attempts(self.tally, self.clock)
+        self._holds, self._clamps = self.tally.row("holds"), self.tally.row("clamps")
+        self.open = self.tally.row("open")
         """How many requests are open now, to be kept up to date by who opens them."""
         self.open[0] = 0
         self._registry = CollectorRegistry()
@@ -88,12 +73,13 @@ class Metrics(Collector):
         row = series.row
         series.answered(outcome.http_status)
         row[_GOOD] += outcome.http_status < 500 and outcome.status != "broken"
-        observe(row, _LATENCY, outcome.seconds * 1000)
+        _TIMES.add(row, _LATENCY, outcome.seconds * 1000)
         if outcome.first_event is not None:
-            observe(row, _FIRST, outcome.first_event * 1000)
+            _TIMES.add(row, _FIRST, outcome.first_event * 1000)
         if outcome.usage is not None and exchange.target is not None:  # an answer that is given again was counted the first time
             row[_INPUT] += outcome.usage.input
             row[_OUTPUT] += outcome.usage.output
+        self._ends.count(exchange, outcome)
         for attempt in exchange.attempts:
             self._attempt(attempt.target.provider, str(attempt.status))
             if attempt.cost is not None:
@@ -105,13 +91,19 @@ class Metrics(Collector):
             if scope:
                 self._warn(scope)
 
+    def served(self) -> tuple[int, int]:
+        """How many requests there were, and how many of them did not fail."""
+        rows = [numbers for (kind, *_), numbers in self.tally.sums().items() if kind == "target"]
+        return sum(_TIMES.count(numbers, _LATENCY) for numbers in rows), sum(numbers[_GOOD] for numbers in rows)
+
     def text(self) -> bytes:
         """The exposition, as `/metrics` answers it: of all processes that share the tally."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        sums = self._tally.sums()
+        sums = self.tally.sums()
         yield from self._of_targets(sums)
+        yield from families(sums, standing(self.tally, self.clock.monotonic()))
         counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
         attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
         warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])
@@ -134,8 +126,8 @@ class Metrics(Collector):
         for (kind, *key), numbers in sums.items():
             if kind != "target":
                 continue
-            latency.add_metric(key, *histogram(numbers, _LATENCY))
-            first.add_metric(key, *histogram(numbers, _FIRST))
+            latency.add_metric(key, *_TIMES.cumulative(numbers, _LATENCY))
+            first.add_metric(key, *_TIMES.cumulative(numbers, _FIRST))
             tokens.add_metric([*key, "input"], numbers[_INPUT])
             tokens.add_metric([*key, "output"], numbers[_OUTPUT])
             cost.add_metric(key, numbers[_COST] / NANO)
@@ -145,28 +137,28 @@ class Metrics(Collector):
     def _attempt(self, provider: str, status: str) -> None:
         row = self._attempts.get((provider, status))
         if row is None:
-            row = self._attempts[provider, status] = self._tally.row("attempts", provider, status)
+            row = self._attempts[provider, status] = self.tally.row("attempts", provider, status)
         row[0] += 1
 
     def _warn(self, scope: str) -> None:
         row = self._warnings.get(scope)
         if row is None:
-            row = self._warnings[scope] = self._tally.row("warnings", scope)
+            row = self._warnings[scope] = self.tally.row("warnings", scope)
         row[0] += 1
 
     def _series_of(self, target: Target | None) -> Series:
         key = (target.provider, target.model) if target else (OTHER, OTHER)
         series = self._series.get(key)
         if series is None:
-            if len(self._series) >= MOST_SERIES:
+            if len(self._series) >= MOST_TARGETS:
                 key = (key[0], OTHER)
             series = self._series.get(key)
             if series is None:
-                series = self._series[key] = Series(self._tally, key)
+                series = self._series[key] = Series(self.tally, key)
         return series
 
 
 def _rate(numbers: Sequence[int]) -> float:
     """Of all requests, those that the upstream or the gateway did not fail; what a client did wrong counts as served."""
-    requests = sum(numbers[_LATENCY : _LATENCY + _HISTOGRAM - 1])
+    requests = _TIMES.count(numbers, _LATENCY)
     return numbers[_GOOD] / requests if requests else 1.0

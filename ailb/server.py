@@ -66,8 +66,10 @@ class _Process:
     """What one process serves with. Raises ConfigError."""
 
     def __init__(self, path: Path, environ: Mapping[str, str], tally: Tally | None = None, asked_at: Path | None = None) -> None:
-        self._clock, self._metrics = Clock(), Metrics(tally)
-        self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: Healths()}, path, environ)
+        self._clock = Clock()
+        self._metrics = Metrics(tally, self._clock)
+        healths = Healths(self._metrics.tally)
+        self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: healths}, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()
         self._shelf = Shelf(self._services[Records], asked_at)

@@ -11,7 +11,7 @@ counts on from its numbers, so that sums never go back; only a row that says wha
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from mmap import mmap
 from typing import Any, Final, Protocol
 
@@ -77,6 +77,18 @@ class Tally:
                 before = found.get(name)
                 found[name] = row.tolist() if before is None else [left + right for left, right in zip(before, row, strict=True)]
         return found
+
+    def each(self, kind: str) -> Iterator[tuple[Name, list[int]]]:
+        """The rows whose name begins with `kind`, each seat's by itself: of what is not to be added up."""
+        for page in self._pages:
+            page.look()
+            yield from ((name, row.tolist()) for name, row in page.rows.items() if name[0] == kind)
+
+    def clear(self, kind: str) -> None:
+        """Sets this process's own rows of the kind to 0, which say what is now: they may be a dead process's."""
+        for name, row in self._own.rows.items():
+            if name[0] == kind:
+                row[:] = memoryview(bytes(row.nbytes)).cast("q")
 
 
 class _Page:

@@ -45,6 +45,8 @@ class Routing:
         for name, route in models.routes.items():
             manners.of(route, f'[[model]] "{name}"')
         healths.tolerate(open_after, open_seconds)
+        self.strategy = strategy
+        """Its name, for who wants to tell it."""
         self._models = models
         self._desk = Desk(Known(models, healths, prices, manners), prices, counter, clock, most_attempts)
 

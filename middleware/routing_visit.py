@@ -27,6 +27,7 @@ class Visit:
         self._attempt: Attempt | None = None
         self._reply: Reply | None = None
         health.in_flight += 1
+        health.tell()
         exchange.on_settle(self.settle)
 
     @property
@@ -93,6 +94,7 @@ class Visit:
             breaker.failed(self._clock.monotonic())
         else:
             breaker.succeeded()
+        self._health.tell()
 
     def _learn(self, attempt: Attempt, outcome: Outcome) -> None:
         health, usage = self._health, outcome.usage

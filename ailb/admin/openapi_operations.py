@@ -72,6 +72,7 @@ OPERATIONS: Final = (
     Operation("GET", "/readyz", "The same, with each dependency", {JSON: "Health"}, statuses=(200, 503), open=True),
     Operation("GET", "/metrics", "Prometheus' exposition", {"text/plain": "Text"}),
     Operation("GET", "/openapi.json", "This document", {JSON: "Document"}, open=True),
+    Operation("GET", "/api/routing/stats", "How requests and their targets fared", {JSON: "Stats"}),
     Operation("POST", "/api/routing/explain", "What would become of a chat, and why", {JSON: "Record"}, (*_CHAT, *_USER), "Chat"),
     Operation("GET", "/api/requests/{id}", "What became of a request, and why", {JSON: "Record"}, ("id", *_USER)),
     Operation("POST", "/api/keys", "A new virtual key", {JSON: "NewKey"}, _USER, "KeyTerms", statuses=(201,)),

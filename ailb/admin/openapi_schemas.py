@@ -177,6 +177,26 @@ _RECORD: Final = answer(
     cost=maybe(answer(usd=NUMBER, estimated=FLAG, lines=listed(OBJECT))),
     notes=OBJECT,
 )
+_TARGET_STATS: Final[Mapping[str, Schema]] = {
+    "requests": COUNT,
+    "success_rate": NUMBER,
+    "avg_latency_ms": maybe(NUMBER),
+    "p50_latency_ms": maybe(NUMBER),
+    "p95_latency_ms": maybe(NUMBER),
+    "avg_ttft_ms": maybe(NUMBER),
+    "in_flight": COUNT,
+    "circuit": {"enum": ["closed", "open", "half_open"]},
+    "last_error": maybe(TEXT),
+    "last_error_at": maybe(TIME),
+}
+_STATS: Final = answer(
+    strategy=TEXT,
+    total_requests=COUNT,
+    successful_requests=COUNT,
+    failed_requests=COUNT,
+    success_rate=NUMBER,
+    providers=named(answer(**_TARGET_STATS, models=named(answer(**_TARGET_STATS)))),
+)
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
     "AnthropicError": ANTHROPIC_ERROR,
@@ -186,6 +206,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Text": TEXT,
     "Event": {"type": "object", "properties": {"data": TEXT}},
     "Record": _RECORD,
+    "Stats": _STATS,
     **_CONVERSATIONS,
     **_KEYS,
     **_BILLING,

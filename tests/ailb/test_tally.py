@@ -87,3 +87,19 @@ def test_a_process_that_is_killed_loses_nothing() -> None:
     for end in (reading, writing):
         os.close(end)
     assert {("requests",): [3, 4]} == shared.tally(0).sums()
+
+
+def test_what_is_not_to_be_added_up_is_told_seat_by_seat() -> None:
+    shared = Shared(2)
+    one, two = shared.tally(0), shared.tally(1)
+    one.row("state", "a")[0], two.row("state", "a")[0], two.row("other")[0] = 3, 4, 5
+    assert [(("state", "a"), [3]), (("state", "a"), [4])] == list(one.each("state")) == list(two.each("state"))
+
+
+def test_what_says_what_is_now_is_cleared_by_its_owner_alone() -> None:
+    shared = Shared(2)
+    dead, alive = shared.tally(0), shared.tally(1)
+    dead.row("state", "a", width=2)[1] = dead.row("count")[0] = 3
+    alive.row("state", "a", width=2)[1] = 4
+    shared.tally(0).clear("state")
+    assert {("state", "a"): [0, 4], ("count",): [3]} == alive.sums()

@@ -73,7 +73,8 @@ async def calling(folder: Path, mode: str, clock: Clock) -> AsyncIterator[Api]:
         keys = KeyStore(database, clock)
         records = Records()
         api = routes(gateway, database, keys, Budgets(database), Shelf(records))
-        made = Api(gateway, build(gateway, Metrics(), config, (Chat(),), api, keys), keys, database, api)
+        asgi = build(gateway, Metrics(), config, (Chat(),), api, keys)
+        made = Api(gateway, asgi, keys, database, [route for route in asgi.routes if isinstance(route, ApiRoute)])
         made.records = records
         yield made
         await keys._cache.close()

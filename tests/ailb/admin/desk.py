@@ -40,7 +40,7 @@ class Desk:
         shot = replace(snapshot(Upstream()), config=Config.model_validate(config))
         self.gateway = Gateway(shot, lambda: shot, self.clock)
         api = routes(self.gateway, self.database, self.keys, self.budgets, Shelf(Records()))
-        self.app = app.build(self.gateway, Metrics(), shot.config, (Chat(),), api)
+        self.app = app.build(self.gateway, Metrics(), shot.config, (Chat(),), api, self.keys)
 
     async def __aenter__(self) -> Self:
         await self.database.__aenter__()

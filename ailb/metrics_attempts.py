@@ -1,0 +1,62 @@
+"""What became of attempts at targets, as Prometheus' families."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from ailb.attempts import (
+    BETWEEN,
+    BETWEEN_AT,
+    CACHED,
+    FALLBACKS,
+    FIRST,
+    FIRST_AT,
+    HEDGES,
+    KIND,
+    LATENCIES,
+    LATENCY,
+    LATENCY_AT,
+    RETRIES,
+    TURNS,
+)
+from ailb.breaker import State
+from ailb.health import rank
+from ailb.tally import Name
+
+_LABELS: Final = ("provider", "model")
+_SECOND: Final = 1000
+"""Milliseconds in it: Prometheus' unit of time is the second."""
+
+_HISTOGRAMS: Final = (
+    ("ailb_attempt_latency_seconds", "Time from the asking of a target to the end of its answer", LATENCY, LATENCY_AT, LATENCIES),
+    ("ailb_time_to_first_token_seconds", "Time from the asking of a target to the first event of its stream", FIRST, FIRST_AT, None),
+    ("ailb_time_between_tokens_seconds", "Time from the first event of a stream to its end, by its tokens", BETWEEN, BETWEEN_AT, None),
+)
+_TURNS: Final = (
+    ("ailb_retries", "Times that all targets of a request were asked once more", RETRIES),
+    ("ailb_hedges", "Requests for which a second target was asked beside the first", HEDGES),
+    ("ailb_fallbacks", "Requests that turned to another model", FALLBACKS),
+)
+
+
+def families(sums: Mapping[Name, Sequence[int]], standing: Mapping[tuple[str, str], tuple[int, State]]) -> Iterator[Metric]:
+    """`sums` as a tally has them, `standing` as `ailb.health` has it."""
+    rows = [(name, numbers) for (kind, *name), numbers in sums.items() if kind == KIND]
+    for name, about, histogram, start, only in _HISTOGRAMS:
+        family = HistogramMetricFamily(name, about, labels=_LABELS)
+        for labels, numbers in rows:
+            family.add_metric(labels, *histogram.cumulative(numbers, start, _SECOND, only))
+        yield family
+    cached = CounterMetricFamily("ailb_cached_input_tokens", "Input tokens that a provider had in its cache", labels=_LABELS)
+    for labels, numbers in rows:
+        cached.add_metric(labels, numbers[CACHED])
+    yield cached
+    turns = sums.get((TURNS,), (0, 0, 0))
+    yield from (CounterMetricFamily(name, about, value=turns[place]) for name, about, place in _TURNS)
+    busy = GaugeMetricFamily("ailb_in_flight", "Attempts under way", labels=_LABELS)
+    circuit = GaugeMetricFamily("ailb_circuit_state", "0 closed, 1 half-open, 2 open: the worst of all processes", labels=_LABELS)
+    for target, (in_flight, state) in standing.items():
+        busy.add_metric(target, in_flight)
+        circuit.add_metric(target, rank(state))
+    yield from (busy, circuit)
