@@ -100,12 +100,11 @@ def unable(prompt: Prompt, served: Served, length: int | None) -> Iterator[tuple
 class Estimate:
     """What a request would take at a target: its text, and as much answer as its cap allows. It keeps nothing of the request itself."""
 
-    __slots__ = ("_given", "_healths", "_known", "_made", "_prices")
+    __slots__ = ("_healths", "_known", "_prices", "_usage")
 
     def __init__(self, prompt: Prompt, prices: Prices, healths: Healths) -> None:
         self._healths = healths
-        self._given = sum(map(len, prompt.texts())) // CHARACTERS_A_TOKEN + 1
-        self._made = prompt.output_cap or TYPICAL_OUTPUT
+        self._usage = Usage(sum(map(len, prompt.texts())) // CHARACTERS_A_TOKEN + 1, prompt.output_cap or TYPICAL_OUTPUT)
         self._prices = prices
         self._known: dict[tuple[str, str, int], int | None] = {}
 
@@ -113,8 +112,10 @@ class Estimate:
         """With what the provider lately had of other prompts in its cache. None where nobody knows the price."""
         key = (target.provider, target.model, target.credential)
         if key not in self._known:
-            rates, cached = self._prices.rates(target), self._healths.of(target).cached
-            self._known[key] = rates.cost(Usage(self._given, self._made, int(self._given * cached))) if rates else None
+            rates, usage = self._prices.rates(target), self._usage
+            if cached := int(usage.input * self._healths.of(target).cached):
+                usage = Usage(usage.input, usage.output, cached)
+            self._known[key] = rates.cost(usage) if rates else None
         return self._known[key]
 
 
