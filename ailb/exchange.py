@@ -200,6 +200,10 @@ class Reply:
         """`see(event)` is called for every event, innermost layer first; what it returns goes on, None is dropped."""
         self._each.append(see)
 
+        self._each.append(lambda batch: [seen for event in batch if (seen := see(event)) is not None])
+
+    def each_batch(self, see: Callable[[list[Event]], list[Event]]) -> None:
+        """`see(events)` is called for events that arrived together; what it returns goes on: more of them, too."""
     def __aiter__(self) -> AsyncIterator[list[Event]]:
         return self
 
@@ -209,7 +213,7 @@ class Reply:
     async def _seen(self) -> list[Event]:
         batch = await self._batches.__anext__()
         for see in self._each:
-            batch = [seen for event in batch if (seen := see(event)) is not None]
+            batch = see(batch)
         return batch
 
     def close(self) -> None:

@@ -88,14 +88,16 @@ class Prompt:
     @property
     def question(self) -> str:
         """The text of the last thing that the user said; empty where there is none."""
+        return next(self.questions(), "")
+
+    def questions(self) -> Iterator[str]:
+        """The texts of what the user said, the last first."""
         for message in reversed(self.chat()["messages"]):
             if message.get("role") == "user":
                 content = message.get("content")
-                if isinstance(content, str):
-                    return content
                 parts = content if isinstance(content, list) else []
-                return "\n".join(p["text"] for p in parts if isinstance(p, dict) and isinstance(p.get("text"), str))
-        return ""
+                texts = (p["text"] for p in parts if isinstance(p, dict) and isinstance(p.get("text"), str))
+                yield content if isinstance(content, str) else "\n".join(texts)
 
     def inject(self, messages: list[dict[str, Any]], *, before_last: bool = False) -> None:
         """Puts chat messages in front of the conversation, behind its system and developer messages, or right before the last thing that

@@ -29,11 +29,12 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
-SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally", "testing", "testing_money", "testing_replays")
+SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally")
+FAKES = ("testing", "testing_money", "testing_replays", "testing_retrieval")
 TARGETS = ("breaker", "latency", "health", "strategy", "abilities")
 ASIDES = ("aside", "words", "sessions", "retrieval", "embedding")
 MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays", "records")
-KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *TARGETS, *ASIDES, *MONEY))})
+KERNEL = frozenset({"ailb", *(f"ailb.{name}" for name in (*PLAIN, *SMALL, *FAKES, *TARGETS, *ASIDES, *MONEY))})
 EVERYWHERE = frozenset({"anyio", "orjson", "structlog"})
 MOST_LINES = 300
 MOST_FUNCTION_LINES = 60

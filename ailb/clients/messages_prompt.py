@@ -68,18 +68,16 @@ class MessagesPrompt(Prompt):
         for message in self.body["messages"]:
             yield from _texts(message.get("content"))
 
-    @property
-    def question(self) -> str:
-        """The text of the last turn in which the user said something, and did not only hand in the results of tools."""
+    def questions(self) -> Iterator[str]:
+        """Of the turns in which the user said something, and did not only hand in the results of tools."""
         for message in reversed(self.body["messages"]):
             if message.get("role") == "user":
                 content = message.get("content")
-                if isinstance(content, str):
-                    return content
                 said = [block for block in _blocks(content) if block.get("type") != "tool_result"]
-                if said:
-                    return "\n".join(block["text"] for block in said if isinstance(block.get("text"), str))
-        return ""
+                if isinstance(content, str):
+                    yield content
+                elif said:
+                    yield "\n".join(block["text"] for block in said if isinstance(block.get("text"), str))
 
     def inject(self, messages: list[dict[str, Any]], *, before_last: bool = False) -> None:
         """System messages go behind `system`; the others become turns, or parts of them, so that turns still alternate.

@@ -53,6 +53,20 @@ async def test_an_event_can_be_dropped_and_is_not_seen_further_out() -> None:
     assert ["b"] == seen
 
 
+async def test_whoever_sees_batches_may_put_events_between_others() -> None:
+    seen: list[str] = []
+    reply = Reply(batches_of([said("a"), said("b")]))
+    reply.each_batch(lambda events: [said("new"), *events] if events[0].text == "b" else events)
+
+    def outer(event: Event) -> Event:
+        seen.append(event.text)
+        return event
+
+    reply.each(outer)
+    assert [["a"], ["new", "b"]] == await told(reply)
+    assert ["a", "new", "b"] == seen
+
+
 def test_a_reply_is_closed_once() -> None:
     closed: list[int] = []
     reply = Reply(batches_of([]), close=lambda: closed.append(1))

@@ -162,6 +162,11 @@ def test_the_question_is_what_the_user_said_last(messages: list[dict[str, Any]],
     assert question == prompt(messages=messages).question
 
 
+def test_what_the_user_said_before_comes_after_what_he_said_last() -> None:
+    talk = [*HELLO, {"role": "assistant", "content": "x"}, *TALK, {"role": "user", "content": None}]
+    assert ["", "a\nb", "Hello"] == list(prompt(messages=talk).questions())
+
+
 def roles(*names: str) -> list[dict[str, Any]]:
     return [{"role": name, "content": name} for name in names]
 

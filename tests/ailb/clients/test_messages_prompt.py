@@ -131,3 +131,8 @@ def test_all_text_is_counted() -> None:
 )
 def test_the_question(messages: list[Json], question: str) -> None:
     assert question == prompt(messages=messages).question
+
+
+def test_what_the_user_said_before_comes_after_what_he_said_last() -> None:
+    messages = [turn(text("a")), assistant(use("u")), turn(answer("u", "r")), assistant(text("b")), {"role": "user", "content": "c"}]
+    assert ["c", "a"] == list(prompt(messages=messages).questions())
