@@ -194,7 +194,7 @@ class Reply:
         self.headers = headers or {}
         self._batches = batches
         self._close = close
-        self._each: list[Callable[[Event], Event | None]] = []
+        self._each: list[Callable[[list[Event]], list[Event]]] = []
 
     def each(self, see: Callable[[Event], Event | None]) -> None:
         """`see(event)` is called for every event, innermost layer first; what it returns goes on, None is dropped."""
