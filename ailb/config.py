@@ -87,6 +87,13 @@ class Log(Table):
     format: Literal["json", "console"] = "json"
 
 
+class Embed(OpenTable):
+    embedder: Text = "local"
+    model_path: Text | None = None
+    threads: int = Field(default=1, ge=1, le=64)
+    preload: bool = False
+
+
 class Layer(OpenTable):
     use: Text
 
@@ -221,6 +228,7 @@ class Config(Table):
     auth: Auth = Auth()
     log: Log = Log()
     store: Store = Store()
+    embed: Embed = Embed()
     layer: list[Layer] = Field(min_length=1)
     provider: list[Provider] = Field(min_length=1)
     model: list[Model] = []

@@ -149,6 +149,9 @@ class Dialect(Protocol):
     def models(self, body: bytes) -> list[str]:
         """The names in that list. Raises UpstreamBroken."""
 
+    def embeddings(self, model: str) -> str | None:
+        """The path that takes embeddings requests in OpenAI's shape, if there is one."""
+
 
 class Encoder(Protocol):
     """One stream to one client."""

@@ -47,8 +47,8 @@ class Live:
         self.retired = False
 
     async def enter(self, clock: Clock) -> None:
-        """Opens every layer and provider that wants to be, in the onion's order; closes them all again if one fails."""
-        members: Iterable[object] = [*self.snapshot.layers, *self.snapshot.providers.values()]
+        """Opens the embedder, and every layer and provider, that wants to be, in the onion's order; closes them all again if one fails."""
+        members: Iterable[object] = [self.snapshot.embedder, *self.snapshot.layers, *self.snapshot.providers.values()]
         try:
             for member in members:
                 if isinstance(member, AbstractAsyncContextManager):

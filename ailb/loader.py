@@ -16,6 +16,9 @@ from ailb.clock import Clock
 from ailb.config import Config, read
 from ailb.config import Layer as LayerTable
 from ailb.config_errors import quoted, unknown
+from ailb.embed import embedder
+from ailb.embed_none import NoEmbedder
+from ailb.embedding import Embedder
 from ailb.environment import confidential
 from ailb.errors import ConfigError
 from ailb.health import Healths
@@ -51,6 +54,7 @@ class Snapshot:
     version: str
     off: Mapping[str, str] = field(default_factory=dict)
     healths: Healths = field(default_factory=Healths)
+    embedder: Embedder = field(default_factory=NoEmbedder)
 
 
 def load(path: Path, environ: Mapping[str, str], services: Services) -> Snapshot:
@@ -77,11 +81,12 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     healths = services.get(Healths) or Healths()
     own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer(), Healths: healths}
     everything = ChainMap[type, Any](own, services)  # type: ignore[arg-type] # nothing is put into the second
+    own[Embedder] = embeds = embedder(config.embed, found, everything)
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
     providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}
     off = {name: source.off for name, source in found.items() if source.off}
     version = blake2s(repr((config, off)).encode(), digest_size=4).hexdigest()
-    return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off, healths)
+    return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off, healths, embeds)
 
 
 def is_loopback(host: str) -> bool:

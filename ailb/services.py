@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ailb.clock import Clock
 from ailb.config import Config, read
+from ailb.embed import Embedders
+from ailb.embedding import Embedded
 from ailb.errors import ConfigError
 from ailb.keys import Keys
 from ailb.ledger import Ledger
@@ -15,7 +17,7 @@ from ailb.replays import Replays
 if TYPE_CHECKING:
     from ailb.store.store import Store
 
-_STORED: Final[Mapping[type, str]] = {Ledger: "ledger", Keys: "keys", Replays: "replays"}
+_STORED: Final[Mapping[type, str]] = {Ledger: "ledger", Keys: "keys", Replays: "replays", Embedded: "embeddings"}
 """The services in the store, by the name of its attribute."""
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -25,7 +27,7 @@ class Services(Mapping[type, Any]):
     """`plain` are the services without a store. `path` and `environ` are where the configuration is, which says where the store is."""
 
     def __init__(self, plain: Mapping[type, Any], path: Path, environ: Mapping[str, str]) -> None:
-        self._plain = {Records: Records(), **plain}
+        self._plain = {Records: Records(), Embedders: Embedders(), **plain}
         self._path = path
         self._environ = environ
         self._started = False

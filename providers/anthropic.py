@@ -61,6 +61,9 @@ class Anthropic:
         except (orjson.JSONDecodeError, KeyError, TypeError) as bad:
             raise UpstreamBroken("the provider's model list cannot be read") from bad
 
+    def embeddings(self, model: str) -> str | None:
+        return None
+
 
 def _headers(body: Mapping[str, Any], prompt: Prompt) -> dict[str, str]:
     asked = [beta.strip() for beta in prompt.forward.get("anthropic-beta", "").split(",")]

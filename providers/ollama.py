@@ -59,3 +59,7 @@ class Ollama:
         except (orjson.JSONDecodeError, KeyError, TypeError) as bad:
             raise UpstreamBroken("the provider's model list cannot be read") from bad
         return list(dict.fromkeys(known for name in names for known in (name, name.removesuffix(_LATEST))))
+
+    def embeddings(self, model: str) -> str | None:
+        """Source: https://docs.ollama.com/api/openai-compatibility"""
+        return "/v1/embeddings"

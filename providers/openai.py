@@ -90,6 +90,11 @@ class OpenAI:
             raise UpstreamBroken("the provider's model list cannot be read") from bad
         return list(dict.fromkeys(name for name in names if 0 < len(name) <= MOST_NAME and name.isprintable()))
 
+    def embeddings(self, model: str) -> str | None:
+        """Beside the chat's, which ends in `chat/completions` everywhere."""
+        path = self._chat_path.removesuffix("chat/completions")
+        return None if path == self._chat_path else f"{path}embeddings".replace("{model}", quote(model, safe=""))
+
     def _ask_for_usage(self, body: dict[str, Any]) -> None:
         body["stream"] = True
         if self._asks:

@@ -7,6 +7,7 @@ One pool of connections for each key of a provider, so that a hung provider hold
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Self
 
@@ -60,6 +61,8 @@ class HttpProvider:
         prompt = attempt.prompt
         attempt.drain = self.settings.drain
         outgoing = self.dialect.request(prompt, attempt.target)
+        if attempt.headers:
+            outgoing = replace(outgoing, headers={**outgoing.headers, **attempt.headers})
         limit = self.settings.timeouts.first_token if prompt.stream else self.settings.timeouts.total
         try:
             with Deadline(limit):
@@ -84,6 +87,25 @@ class HttpProvider:
             with suppress(UpstreamRefusal):
                 return await self._listed(client, path)
         return await self._listed(last, path)
+
+    @property
+    def embeds(self) -> bool:
+        return self.dialect.embeddings("") is not None
+
+    async def embeddings(self, model: str, body: bytes) -> bytes:
+        """The answer to an embeddings request in OpenAI's shape, asked for with the first key. Raises UpstreamFailure."""
+        limit = self.settings.timeouts.total
+        try:
+            async with asyncio.timeout(limit):
+                answer = await self._post(self._client(0), None, Outgoing(self.dialect.embeddings(model) or "", body))
+                try:
+                    read = await _read(answer, self.settings.max_answer_bytes if answer.status < 300 else MOST_ERROR_BYTES)
+                finally:
+                    answer.close()
+        except TimeoutError as late:
+            raise UpstreamSilent(f"no answer within {limit:g} seconds") from late
+        self._check(answer, read)
+        return read
 
     async def _listed(self, client: Client, path: str) -> list[str]:
         try:
@@ -114,14 +136,15 @@ class HttpProvider:
                 self._urls[path] = url
         return url
 
-    async def _post(self, client: Client, exchange: Exchange, outgoing: Outgoing) -> Answer:
-        url = self._url(outgoing.path)
+    async def _post(self, client: Client, exchange: Exchange | None, outgoing: Outgoing) -> Answer:
+        url, via = self._url(outgoing.path), exchange.via if exchange else ""
         try:
             try:
-                return await client.ask("POST", url, outgoing.body, outgoing.headers, exchange.via)
+                return await client.ask("POST", url, outgoing.body, outgoing.headers, via)
             except Stale:  # asked once more; on a fresh socket the same error would be the upstream's answer
-                exchange.notes["resent"] = True
-                return await client.ask("POST", url, outgoing.body, outgoing.headers, exchange.via)
+                if exchange:
+                    exchange.notes["resent"] = True
+                return await client.ask("POST", url, outgoing.body, outgoing.headers, via)
         except Stale as stale:
             raise _silent(stale.lost) from stale
         except FAILED as lost:

@@ -101,6 +101,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.prune",
             "ailb.store.corrections",
             "ailb.store.replays",
+            "ailb.store.embeddings",
             "ailb.store.migrate",
             "ailb.store.sweeper",
         }
@@ -112,6 +113,9 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "httptools": frozenset({"ailb.engines_uvicorn"}),
     "limits": frozenset({"middleware.ratelimit_memory", "middleware.ratelimit_redis"}),
     "redis": frozenset({"middleware.ratelimit_redis"}),
+    "numpy": frozenset({"ailb.embed_local"}),
+    "onnxruntime": frozenset({"ailb.embed_local"}),
+    "tokenizers": frozenset({"ailb.embed_local"}),
 }
 """Which modules may import a third party that is not for everybody. Whatever is not in here may be imported nowhere."""
 

@@ -17,6 +17,7 @@ from ailb.secret import Secret
 from ailb.store.books import Books
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
+from ailb.store.embeddings import Embeddings
 from ailb.store.keys import KeyStore
 from ailb.store.replays import StoredReplays
 from ailb.store.spend import Spend
@@ -44,6 +45,7 @@ class Store:
         self.budgets = Budgets(self.database)
         self.keys = KeyStore(self.database, clock)
         self.replays = StoredReplays(self.database, self.id)
+        self.embeddings = Embeddings(self.database)
         self.spend = Spend(self.database)
         self._serving = serving
         self._sweeper = Sweeper(self.database, self.ledger, self.id, alone=self.database.is_sqlite)

@@ -68,7 +68,7 @@ def test_secrets_are_not_in_the_repr() -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ({"colour": 1}, "colour: no such key; there are auth, default_model, layer, log, model, price, provider, server, store"),
+        ({"colour": 1}, "colour: no such key; there are auth, default_model, embed, layer, log, model, price, provider, server, store"),
         ({"defualt_model": "x"}, "defualt_model: no such key; did you mean default_model?"),
         ({"srever": {}}, "[srever]: no such key; did you mean server?"),
         ({"server": {"prot": 1}}, "[server].prot: no such key; did you mean port?"),

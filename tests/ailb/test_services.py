@@ -5,6 +5,8 @@ import pytest
 
 from ailb.clock import Clock
 from ailb.config import parse
+from ailb.embed import Embedders
+from ailb.embedding import Embedded
 from ailb.errors import ConfigError
 from ailb.keys import Keys
 from ailb.ledger import Ledger
@@ -48,14 +50,14 @@ def test_a_layer_that_asks_for_money_gets_it_and_no_file_is_touched(tmp_path: Pa
     made = there.start()
     assert made is not None
     assert layer.ledger is made.ledger is there[Ledger]
-    assert (made.keys, made.replays) == (there[Keys], there[Replays])
+    assert (made.keys, made.replays, made.embeddings) == (there[Keys], there[Replays], there[Embedded])
     assert ["config.toml"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_what_there_is_can_be_listed_without_making_it(tmp_path: Path) -> None:
     there = services(tmp_path, TAIL)
-    assert {Clock, Meter, Ledger, Keys, Replays, Records} == set(there)
-    assert len(there) == 6
+    assert {Clock, Meter, Ledger, Keys, Replays, Embedded, Records, Embedders} == set(there)
+    assert len(there) == 8
     assert (True, False) == (Ledger in there, int in there)
     assert there.start() is None
     with pytest.raises(KeyError):

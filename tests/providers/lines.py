@@ -44,6 +44,9 @@ class Lines:
     def models(self, body: bytes) -> list[str]:
         return body.decode().split()
 
+    def embeddings(self, model: str) -> str | None:
+        return f"/embeddings/{model}"
+
 
 class LineDecoder:
     def __init__(self) -> None:

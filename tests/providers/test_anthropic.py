@@ -56,6 +56,7 @@ def test_a_client_that_names_no_version_gets_the_first() -> None:
 
 def test_models_are_listed() -> None:
     assert Anthropic().listing() == "/v1/models?limit=1000"
+    assert Anthropic().embeddings("m") is None
     assert Anthropic().models(b'{"data": [{"id": "a"}, {"id": "b", "type": "model"}], "has_more": false}') == ["a", "b"]
 
 

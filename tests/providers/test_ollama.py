@@ -48,6 +48,7 @@ def test_models_have_their_names_and_the_latest_also_without_tag() -> None:
     body = b'{"models": [{"name": "a:latest", "size": 1}, {"name": "qwen3:4b"}, {"name": "hf.co/x/y:Q4"}, {"name": "a"}]}'
     assert ["a:latest", "a", "qwen3:4b", "hf.co/x/y:Q4"] == Ollama().models(body)
     assert "/api/tags" == Ollama().listing()
+    assert "/v1/embeddings" == Ollama().embeddings("nomic-embed-text")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"models": 5}', b'{"models": [{}]}', b'{"error": "x"}', b'{"models": ["x"]}'])

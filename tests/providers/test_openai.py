@@ -194,6 +194,18 @@ def test_where_the_list_is() -> None:
     assert OpenAI(models_path=None).listing() is None
 
 
+@pytest.mark.parametrize(
+    ("chat_path", "path"),
+    [
+        ("/chat/completions", "/embeddings"),
+        ("/openai/deployments/{model}/chat/completions", "/openai/deployments/a%2Fb/embeddings"),
+        ("/v2/talk", None),
+    ],
+)
+def test_embeddings_are_beside_the_chat(chat_path: str, path: str | None) -> None:
+    assert path == OpenAI(chat_path=chat_path).embeddings("a/b")
+
+
 @pytest.mark.parametrize(("dialect", "name"), [("chat", "max_tokens"), ("messages", "max_completion_tokens")])
 def test_the_cap_of_a_client_with_another_dialect_has_the_providers_name(dialect: str, name: str) -> None:
     class Asked(Prompt):

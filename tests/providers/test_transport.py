@@ -375,3 +375,34 @@ async def test_after_the_client_left_it_is_told_how_much_comes() -> None:
         attempt = Attempt(TARGET, exchange.prompt, 0.0)
         reply = await asyncio.wait_for(up(exchange, attempt), SOON)
         assert ([b"onetwo"], [3, 3], drain) == (await told(reply), sizes, attempt.drain)
+
+
+async def test_embeddings_are_asked_for_with_the_first_key_and_their_bytes_are_kept() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(b'{"data": []}')
+
+    async with serving(script) as server, provider(server.port, keys=KEYS) as up:
+        assert up.embeds
+        assert b'{"data": []}' == await up.embeddings("small", b'{"input": []}')
+        ((line, headers, body),) = server.requests
+    assert ("POST /v1/embeddings/small HTTP/1.1", b'{"input": []}') == (line, body)
+    assert f"Bearer {KEYS[0]}" == headers["authorization"]
+
+
+async def test_an_embeddings_request_ends_as_any_other() -> None:
+    async def refuses(peer: Peer, *_: object) -> None:
+        await peer.answer(f"no {KEYS[0]}".encode(), 429)
+
+    async def larger(peer: Peer, *_: object) -> None:
+        await peer.answer(b"x" * 2000)
+
+    async with serving(refuses) as server, provider(server.port, keys=KEYS) as up:
+        with pytest.raises(UpstreamRefusal, match=r"no \[hidden\]") as caught:
+            await up.embeddings("small", b"{}")
+    assert 429 == caught.value.status
+    async with serving(larger) as server, provider(server.port, max_answer_bytes=1024) as up:
+        with pytest.raises(UpstreamBroken, match="larger than 1024 bytes"):
+            await up.embeddings("small", b"{}")
+    async with serving(silent) as server, provider(server.port, timeouts={"total": 0.05}) as up:
+        with pytest.raises(UpstreamFailure, match="no answer within"):
+            await up.embeddings("small", b"{}")

@@ -1,0 +1,95 @@
+"""A sentence model in this process, on its processors: onnxruntime, without a network and without telemetry."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ailb.embed_files import PACKAGED, Files, found
+from ailb.embedding import Vector
+from ailb.errors import Unavailable
+
+MOST_TOKENS: Final = 256
+"""Of a text; the model was trained with no more, and what stands behind them is not seen.
+Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2"""
+
+DIMENSION: Final = 384
+
+
+class Model:
+    """A loaded model. Threads may share it. It is asked for one text at a time: in a batch, short texts are as dear as the longest one, and
+    on a processor nothing is won by it.
+    """
+
+    def __init__(self, files: Files) -> None:
+        """Takes half a second. Raises ConfigError for files that are not what they should be."""
+        import onnxruntime  # type: ignore[import-untyped] # it brings no types
+        from tokenizers import Tokenizer
+
+        files.check()
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.enable_cpu_mem_arena = False  # which never gives back what the longest text took
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(str(files.model), options, providers=["CPUExecutionProvider"])
+        self._names = {given.name for given in self._session.get_inputs()}
+        self._tokenizer: Any = Tokenizer.from_file(str(files.tokenizer))
+        self._tokenizer.enable_truncation(MOST_TOKENS)
+        self._tokenizer.no_padding()
+
+    def embed(self, text: str) -> Vector:
+        """The mean of what the model makes of each token, at length 1. Raises Unavailable where that is no vector."""
+        import numpy
+
+        encoded = self._tokenizer.encode(text)
+        ids = numpy.array([encoded.ids], dtype=numpy.int64)
+        given = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+        (states, *_) = self._session.run(None, {name: value for name, value in given.items() if name in self._names})
+        mean = states[0].mean(axis=0, dtype=numpy.float64)
+        length = float(numpy.linalg.norm(mean))
+        if not (0 < length < float("inf")):
+            raise Unavailable("the local model made no vector of a text")
+        vector: list[float] = (mean / length).tolist()
+        return vector
+
+
+class LocalEmbedder:
+    """An Embedder. The model is loaded when the first text comes, or with `preload` at the start. `threads` texts are worked at a time,
+    on threads of its own: onnxruntime leaves the interpreter to others meanwhile.
+    """
+
+    def __init__(self, *, model_path: str | None = None, threads: int = 1, preload: bool = False) -> None:
+        """Raises ConfigError where there is no model."""
+        self.files = found(model_path)
+        self.name = self.files.name
+        self.dimension: int | None = DIMENSION if self.name == PACKAGED else None
+        self._preload = preload
+        self._lock = Lock()
+        self._model: Model | None = None
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="ailb-embed")
+
+    async def __aenter__(self) -> Self:
+        if self._preload:
+            await self.embed(["ready"])
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """It stays: the next configuration has the same one."""
+
+    async def embed(self, texts: Sequence[str], *, user: str = "") -> list[Vector]:
+        """One after the other, so that a question does not wait for all of a document."""
+        loop = asyncio.get_running_loop()
+        vectors = [await loop.run_in_executor(self._threads, self._embed, text) for text in texts]
+        if vectors:
+            self.dimension = len(vectors[0])
+        return vectors
+
+    def _embed(self, text: str) -> Vector:
+        with self._lock:
+            if self._model is None:
+                self._model = Model(self.files)
+            model = self._model
+        return model.embed(text)
