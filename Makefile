@@ -11,7 +11,7 @@ install: $(READY) ## .venv with every extra; .venv/bin/ailb is the command line
 
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[uvicorn,postgres,redis,rag,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[uvicorn,postgres,redis,otel,rag,dev]'
 	touch $(READY)
 
 run: install ## set up and serve on http://127.0.0.1:8080

@@ -41,7 +41,8 @@ class Attempt:
 
     `prompt` is what the target is asked: the exchange's, unless a hook put a changed copy in its place. Several attempts may be under way
     at once. `failure` is set when no answer came of it; `abandoned` when nobody waited for one any more. `cost` is in nano-dollars; None
-    while nobody counts. A provider sets `drain` where its answer is to be read also after the client left.
+    while nobody counts. A provider sets `drain` where its answer is to be read also after the client left. `headers` go out with the
+    request, beside the provider's own; a hook may set some.
     """
 
     target: Target
@@ -57,6 +58,7 @@ class Attempt:
     ended: float | None = None
     cost: int | None = None
     drain: Drain | None = None
+    headers: Mapping[str, str] | None = None
 
     @property
     def over(self) -> bool:

@@ -35,7 +35,7 @@ from ailb.stack import Innermost, Layer, Next, Provider, stack
 from ailb.tokenizer import Tokenizer
 from ailb.tokens import Counter
 
-ORDER: Final = ("access", "records", "auth", "idempotency", "ratelimit", "budget", "memory", "rag", "routing")
+ORDER: Final = ("access", "otel", "records", "auth", "idempotency", "ratelimit", "budget", "memory", "rag", "routing")
 """Outermost first. Money is held before the prompt grows, and the target is picked last, when all is known."""
 
 

@@ -30,7 +30,11 @@ def secret(value: object) -> Secret:
 
 
 Hidden = Annotated[Secret, PlainValidator(secret)]
-_HIDDEN: Final[tuple[tuple[Any, Any], ...]] = ((Secret, Hidden), (Secret | None, Hidden | None))
+_HIDDEN: Final[tuple[tuple[Any, Any], ...]] = (
+    (Secret, Hidden),
+    (Secret | None, Hidden | None),
+    (dict[str, Secret] | None, dict[str, Hidden] | None),
+)
 
 
 def construct(cls: Any, where: str, options: Mapping[str, Any], services: Services, also: Iterable[str] = ()) -> Any:

@@ -113,6 +113,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "httptools": frozenset({"ailb.engines_uvicorn"}),
     "limits": frozenset({"middleware.ratelimit_memory", "middleware.ratelimit_redis"}),
     "redis": frozenset({"middleware.ratelimit_redis"}),
+    "opentelemetry": frozenset({"middleware.otel_spans"}),
     "numpy": frozenset({"ailb.embed_local"}),
     "onnxruntime": frozenset({"ailb.embed_local"}),
     "tokenizers": frozenset({"ailb.embed_local"}),
@@ -136,6 +137,8 @@ LAYERS = {
     "middleware.routing_desk": frozenset({"middleware.routing_candidates", "middleware.routing_retries"}),
     "middleware.routing_manners": frozenset({"middleware.routing_sticky", "middleware.strategies"}),
     "middleware.idempotency": frozenset({"middleware.idempotency_answer"}),
+    "middleware.otel": frozenset({"middleware.otel_spans", "middleware.otel_trace"}),
+    "middleware.otel_spans": frozenset({"middleware.otel_trace"}),
     "middleware.ratelimit": frozenset({f"middleware.ratelimit_{part}" for part in ("window", "stay", "memory", "redis")}),
     **{f"middleware.ratelimit_{part}": frozenset({"middleware.ratelimit_window"}) for part in ("stay", "memory", "redis")},
 }

@@ -123,7 +123,7 @@ def test_every_provider_of_the_default_can_be_on() -> None:
         (layers("acess", "routing"), '[[layer]] "acess": no such layer; did you mean access?'),
         (layers("routng"), "[[layer]]: there is no routing layer"),
         (layers("access"), "[[layer]]: there is no routing layer"),
-        (layers("routing", "access"), '[[layer]] "routing": must come after access; the order is access, records,'),
+        (layers("routing", "access"), '[[layer]] "routing": must come after access; the order is access, otel, records,'),
         (layers("auth", "access", "routing"), '[[layer]] "auth": must come after access'),
         (layers("access", "access", "routing"), '[[layer]] "access": stands twice'),
         (layers("access", "middleware.access:Access", "routing"), '[[layer]] "access": stands twice'),
