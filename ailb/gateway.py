@@ -47,8 +47,11 @@ class Live:
         self.retired = False
 
     async def enter(self, clock: Clock) -> None:
-        """Opens the embedder, and every layer and provider, that wants to be, in the onion's order; closes them all again if one fails."""
-        members: Iterable[object] = [self.snapshot.embedder, *self.snapshot.layers, *self.snapshot.providers.values()]
+        """Opens every provider, the embedder and every layer that wants to be, in the onion's order; closes them all again if one fails.
+
+        Layers are closed before providers: they may have something under way there.
+        """
+        members: Iterable[object] = [*self.snapshot.providers.values(), self.snapshot.embedder, *self.snapshot.layers]
         try:
             for member in members:
                 if isinstance(member, AbstractAsyncContextManager):

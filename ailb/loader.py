@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from ailb.aside import Aside
 from ailb.clock import Clock
 from ailb.config import Config, read
 from ailb.config import Layer as LayerTable
@@ -35,8 +36,11 @@ from ailb.stack import Innermost, Layer, Next, Provider, stack
 from ailb.tokenizer import Tokenizer
 from ailb.tokens import Counter
 
-ORDER: Final = ("access", "otel", "records", "auth", "idempotency", "ratelimit", "budget", "memory", "rag", "routing")
+ORDER: Final = ("access", "otel", "records", "auth", "idempotency", "ratelimit", "shadow", "budget", "memory", "rag", "routing")
 """Outermost first. Money is held before the prompt grows, and the target is picked last, when all is known."""
+
+INNER: Final = ("budget", "routing")
+"""What the gateway's own requests go through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,11 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     healths = services.get(Healths) or Healths()
     own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer(), Healths: healths}
     everything = ChainMap[type, Any](own, services)  # type: ignore[arg-type] # nothing is put into the second
+    own[Aside] = aside = Aside()
     own[Embedder] = embeds = embedder(config.embed, found, everything)
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
     providers = {name: source.provider for name, source in found.items() if source.provider and not source.off}
+    aside.call = stack([layer for use, layer in zip(uses, layers, strict=True) if use in INNER], Innermost(providers))
     off = {name: source.off for name, source in found.items() if source.off}
     version = blake2s(repr((config, off)).encode(), digest_size=4).hexdigest()
     return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off, healths, embeds)

@@ -42,6 +42,20 @@ class Opened:
         self.seen.append(f"{self.name} closed")
 
 
+class OpenedUpstream(Upstream):
+    """A provider that opens and closes something."""
+
+    def __init__(self, name: str, seen: list[str]) -> None:
+        super().__init__()
+        self._inner = Opened(name, seen)
+
+    async def __aenter__(self) -> Opened:
+        return await self._inner.__aenter__()
+
+    async def __aexit__(self, *problem: Any) -> None:
+        await self._inner.__aexit__(*problem)
+
+
 def with_layers(*layers: Opened, **options: Any) -> Snapshot:
     return snapshot(Upstream(), layers, **options)
 
@@ -57,6 +71,13 @@ async def test_layers_are_opened_in_the_onions_order_and_closed_in_reverse() -> 
     gateway = await started(with_layers(Opened("a", seen), Opened("b", seen)))
     await gateway.stop()
     assert seen == ["a opened", "b opened", "b closed", "a closed"]
+
+
+async def test_a_layer_can_still_ask_providers_while_it_is_closed() -> None:
+    seen: list[str] = []
+    gateway = await started(snapshot(OpenedUpstream("provider", seen), [Opened("layer", seen)]))
+    await gateway.stop()
+    assert seen == ["provider opened", "layer opened", "layer closed", "provider closed"]
 
 
 async def test_a_layer_that_cannot_open_closes_those_before_it() -> None:

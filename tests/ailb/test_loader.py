@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from ailb.aside import Aside
 from ailb.clock import Clock
 from ailb.dialect import Target
 from ailb.errors import ConfigError
-from ailb.exchange import Exchange, Reply
+from ailb.exchange import Caller, Exchange, Reply
 from ailb.identity import Identity
 from ailb.ledger import Ledger
 from ailb.loader import Snapshot, is_loopback, load
@@ -53,6 +54,18 @@ class Deaf:
     def __call__(self) -> None: ...
 
 
+class Asking:
+    """Has questions of its own."""
+
+    def __init__(self, aside: Aside) -> None:
+        self.aside = aside
+        self.called = 0
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        self.called += 1
+        return await call_next(exchange)
+
+
 class Wrapper:
     """ASGI middleware, if one does not look too closely."""
 
@@ -82,6 +95,21 @@ async def test_the_default_answers_without_a_key_and_without_a_network() -> None
     assert (["echo"], len(snapshot.config.layer), "gpt-4") == (list(snapshot.providers), len(snapshot.layers), snapshot.models.default)
     reply = await snapshot.call(ask("Hello", model="gpt-3.5-turbo"))
     assert "You said: Hello" in "".join([event.text async for batch in reply for event in batch])
+
+
+async def test_the_gateways_own_requests_go_through_budget_and_routing_alone(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    file = tmp_path / "config.toml"
+    file.write_text(layers("access", f"{__name__}:Asking", "budget", "routing") + ECHO)
+    snapshot = load(file, {}, {**services(), Ledger: ledger})
+    layer = snapshot.layers[1]
+    assert isinstance(layer, Asking)
+    outcome = await layer.aside.ask(
+        Caller("summary"), "req_1-summary", {"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}
+    )
+    assert ("complete", 0) == (outcome.status, layer.called)
+    assert "You said: Hello" in outcome.text
+    assert ["req_1-summary"] == [hold.intent.request_id for hold, _ in ledger.charges]
 
 
 @pytest.mark.parametrize(
