@@ -200,12 +200,12 @@ class Reply:
 
     def each(self, see: Callable[[Event], Event | None]) -> None:
         """`see(event)` is called for every event, innermost layer first; what it returns goes on, None is dropped."""
-        self._each.append(see)
-
         self._each.append(lambda batch: [seen for event in batch if (seen := see(event)) is not None])
 
     def each_batch(self, see: Callable[[list[Event]], list[Event]]) -> None:
         """`see(events)` is called for events that arrived together; what it returns goes on: more of them, too."""
+        self._each.append(see)
+
     def __aiter__(self) -> AsyncIterator[list[Event]]:
         return self
 
