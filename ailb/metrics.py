@@ -12,13 +12,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ailb import metrics_attempts, metrics_rag
 from ailb.attempts import MOST_TARGETS, OTHER, Attempts
 from ailb.clock import Clock
 from ailb.dialect import Target
 from ailb.exchange import Exchange, Outcome
 from ailb.health import standing
 from ailb.histograms import Histogram
-from ailb.metrics_attempts import families
 from ailb.money import NANO
 from ailb.tally import Name, Row, Tally
 
@@ -61,6 +61,7 @@ class Metrics(Collector):
         self._attempts: dict[Name, Row] = {}
         self._warnings: dict[str, Row] = {}
         self._ends = Attempts(self.tally, self.clock)
+        self._searches = metrics_rag.Searches(self.tally)
         self._holds, self._clamps = self.tally.row("holds"), self.tally.row("clamps")
         self.open = self.tally.row("open")
         """How many requests are open now, to be kept up to date by who opens them."""
@@ -80,6 +81,7 @@ class Metrics(Collector):
             row[_INPUT] += outcome.usage.input
             row[_OUTPUT] += outcome.usage.output
         self._ends.count(exchange, outcome)
+        self._searches.count(exchange.notes)
         for attempt in exchange.attempts:
             self._attempt(attempt.target.provider, str(attempt.status))
             if attempt.cost is not None:
@@ -103,15 +105,17 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         sums = self.tally.sums()
         yield from self._of_targets(sums)
-        yield from families(sums, standing(self.tally, self.clock.monotonic()))
+        yield from metrics_attempts.families(sums, standing(self.tally, self.clock.monotonic()))
+        yield from metrics_rag.families(sums)
         counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
         attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
         warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])
-        for kind, family in (("requests", counted), ("attempts", attempts), ("warnings", warnings)):
+        searches = CounterMetricFamily("ailb_rag_searches", "Searches of documents: by words and meaning or by words", labels=["how"])
+        for kind, family in (("requests", counted), ("attempts", attempts), ("warnings", warnings), ("retrievals", searches)):
             for (found, *labels), numbers in sums.items():
                 if found == kind:
                     family.add_metric(labels, numbers[0])
-        yield from (counted, attempts, warnings)
+        yield from (counted, attempts, warnings, searches)
         yield CounterMetricFamily("ailb_budget_holds", "Attempts for which money was held", value=sums["holds",][0])
         yield CounterMetricFamily("ailb_budget_clamps", "Answers that were capped at what was left", value=sums["clamps",][0])
         yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=sums["open",][0])

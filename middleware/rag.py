@@ -14,7 +14,9 @@ from ailb.words import asked
 from middleware.rag_block import MOST_HEAD, Block, assemble
 from middleware.rag_told import SOURCES_HEADER, Told
 
-ERROR_HEADER: Final = "x-ailb-rag-error"
+HEADER: Final = "x-ailb-rag"
+"""Why there are no sources: `unavailable` or `timeout`."""
+
 FEW_WORDS: Final = 3
 """A question with fewer words that say something is taken for one that goes on from the question before it."""
 
@@ -87,7 +89,7 @@ class Rag:
             raise NotFound(f"there is no collection {collection}", param="rag_collection", code="collection_not_found") from None
         except (TimeoutError, Unavailable) as problem:
             outcome = "timeout" if isinstance(problem, TimeoutError) else "unavailable"
-            exchange.reply_headers[ERROR_HEADER] = outcome
+            exchange.reply_headers[HEADER] = outcome
             if self._required:
                 raise Unavailable("the documents cannot be searched now", param="rag_collection") from problem
         except Refusal:

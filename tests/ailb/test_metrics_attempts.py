@@ -55,6 +55,6 @@ def test_each_family_has_its_type_and_says_what_it_is() -> None:
     families = {family.name: family for family in text_string_to_metric_families(metrics.text().decode())}
     types = {name: families[name].type for name in families if name.endswith("_seconds")}
     assert {"histogram"} == set(types.values())
-    assert 3 == len(types)
+    assert 4 == len(types)
     assert ("counter", "gauge", "gauge") == tuple(families[f"ailb_{name}"].type for name in ("retries", "in_flight", "circuit_state"))
     assert all(family.documentation for family in families.values())

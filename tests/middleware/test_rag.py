@@ -14,7 +14,7 @@ from ailb.prompt import Prompt
 from ailb.retrieval import Passage, Reader
 from ailb.testing import answers, ask, run
 from ailb.testing_retrieval import Asked, MemoryRetriever
-from middleware.rag import ERROR_HEADER, MOST_QUESTION, Rag, question_of
+from middleware.rag import HEADER, MOST_QUESTION, Rag, question_of
 from middleware.rag_told import SOURCES_HEADER, UNKNOWN_HEADER
 from tests.middleware.test_rag_block import ATTACKS
 
@@ -133,7 +133,7 @@ async def test_without_documents_the_question_is_asked_all_the_same(outcome: str
     docs, upstream = retriever(), Upstream("Hi [1]")
     docs.down, docs.hung = outcome == "unavailable", outcome == "timeout"
     result = await run(Rag(docs, deadline_seconds=0.01), asks(), upstream)
-    assert ("Hi [1]", {SOURCES_HEADER: "0", ERROR_HEADER: outcome}) == (result.text, result.exchange.reply_headers)
+    assert ("Hi [1]", {SOURCES_HEADER: "0", HEADER: outcome}) == (result.text, result.exchange.reply_headers)
     assert (outcome, outcome, []) == (
         result.exchange.notes["rag"],
         result.exchange.record["rag"]["outcome"],
