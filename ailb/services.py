@@ -13,11 +13,13 @@ from ailb.keys import Keys
 from ailb.ledger import Ledger
 from ailb.records import Records
 from ailb.replays import Replays
+from ailb.retrieval import Shelves
+from ailb.tally import Tally
 
 if TYPE_CHECKING:
     from ailb.store.store import Store
 
-_STORED: Final[Mapping[type, str]] = {Ledger: "ledger", Keys: "keys", Replays: "replays", Embedded: "embeddings"}
+_STORED: Final[Mapping[type, str]] = {Ledger: "ledger", Keys: "keys", Replays: "replays", Embedded: "embeddings", Shelves: "library"}
 """The services in the store, by the name of its attribute."""
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -58,7 +60,11 @@ class Services(Mapping[type, Any]):
         if self.store is None:
             if self._started:
                 raise ConfigError("[[layer]]", "one needs the store, which is opened at the start only: restart")
-            self.store = store(read(self._path, self._environ), self._plain[Clock])
+            config = read(self._path, self._environ)
+            self.store = store(config, self._plain[Clock])
+            from ailb.library import library  # as SQLAlchemy
+
+            self.store.library = library(config, self.store.database, self._plain.get(Tally))
         return self.store
 
 

@@ -83,6 +83,9 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
         {
             "ailb.store.schema",
             "ailb.store.schema_sessions",
+            "ailb.store.sessions",
+            "ailb.store.sessions_kept",
+            "ailb.store.sessions_rows",
             "ailb.store.schema_documents",
             "ailb.store.database",
             "ailb.store.writer",
@@ -107,14 +110,15 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
         }
     ),
     "alembic": frozenset({"ailb.store.migrate"}),
-    "hypercorn": frozenset({"ailb.server", "ailb.engines"}),
+    "hypercorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_h2"}),
+    "h2": frozenset({"ailb.engines_h2"}),
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),
     "httptools": frozenset({"ailb.engines_uvicorn"}),
     "limits": frozenset({"middleware.ratelimit_memory", "middleware.ratelimit_redis"}),
     "redis": frozenset({"middleware.ratelimit_redis"}),
     "opentelemetry": frozenset({"middleware.otel_spans"}),
-    "numpy": frozenset({"ailb.embed_local"}),
+    "numpy": frozenset({"ailb.embed_local", "ailb.store.sessions_vectors"}),
     "onnxruntime": frozenset({"ailb.embed_local"}),
     "tokenizers": frozenset({"ailb.embed_local"}),
 }

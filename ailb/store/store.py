@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -20,9 +20,13 @@ from ailb.store.database import Database
 from ailb.store.embeddings import Embeddings
 from ailb.store.keys import KeyStore
 from ailb.store.replays import StoredReplays
+from ailb.store.sessions import StoredSessions
 from ailb.store.spend import Spend
 from ailb.store.sweeper import BEAT_SECONDS, Sweeper
 from ailb.store.windows import Windows
+
+if TYPE_CHECKING:
+    from ailb.library import Library
 
 LOG = structlog.get_logger("ailb.store")
 
@@ -47,6 +51,10 @@ class Store:
         self.replays = StoredReplays(self.database, self.id)
         self.embeddings = Embeddings(self.database)
         self.spend = Spend(self.database)
+        self.sessions = StoredSessions(self.database)
+        self.library: Library | None = None
+        """Documents; set before it is opened, where they are served."""
+
         self._serving = serving
         self._sweeper = Sweeper(self.database, self.ledger, self.id, alone=self.database.is_sqlite)
         self._open = AsyncExitStack()
@@ -69,6 +77,8 @@ class Store:
             else:
                 await self.database.prepare()
             await opening.enter_async_context(self.keys)
+            if self.library is not None:
+                await opening.enter_async_context(self.library)
             self._open = opening.pop_all()
         return self
 
