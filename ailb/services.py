@@ -14,12 +14,20 @@ from ailb.ledger import Ledger
 from ailb.records import Records
 from ailb.replays import Replays
 from ailb.retrieval import Shelves
+from ailb.sessions import Sessions
 from ailb.tally import Tally
 
 if TYPE_CHECKING:
     from ailb.store.store import Store
 
-_STORED: Final[Mapping[type, str]] = {Ledger: "ledger", Keys: "keys", Replays: "replays", Embedded: "embeddings", Shelves: "library"}
+_STORED: Final[Mapping[type, str]] = {
+    Ledger: "ledger",
+    Keys: "keys",
+    Replays: "replays",
+    Sessions: "sessions",
+    Embedded: "embeddings",
+    Shelves: "library",
+}
 """The services in the store, by the name of its attribute."""
 
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -15,7 +15,9 @@ from ailb.meter import Meter
 from ailb.metrics import Metrics
 from ailb.records import Records
 from ailb.replays import Replays
+from ailb.retrieval import Shelves
 from ailb.services import Services, store
+from ailb.sessions import Sessions
 
 TAIL = '[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n'
 
@@ -50,14 +52,15 @@ def test_a_layer_that_asks_for_money_gets_it_and_no_file_is_touched(tmp_path: Pa
     made = there.start()
     assert made is not None
     assert layer.ledger is made.ledger is there[Ledger]
-    assert (made.keys, made.replays, made.embeddings) == (there[Keys], there[Replays], there[Embedded])
+    stored = (made.keys, made.replays, made.sessions, made.embeddings)
+    assert stored == (there[Keys], there[Replays], there[Sessions], there[Embedded])
     assert ["config.toml"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_what_there_is_can_be_listed_without_making_it(tmp_path: Path) -> None:
     there = services(tmp_path, TAIL)
-    assert {Clock, Meter, Ledger, Keys, Replays, Embedded, Records, Embedders} == set(there)
-    assert len(there) == 8
+    assert {Clock, Meter, Ledger, Keys, Replays, Sessions, Embedded, Shelves, Records, Embedders} == set(there)
+    assert len(there) == 10
     assert (True, False) == (Ledger in there, int in there)
     assert there.start() is None
     with pytest.raises(KeyError):

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,10 @@ async def recalled(sessions: StoredSessions, question: str, before: int = 100, m
 
 async def test_what_was_said_is_there_as_it_was(sessions: StoredSessions) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    messages = [{"role": "user", "content": "\0 Häß 检"}, {"role": "assistant", "content": None, "tool_calls": [call], "x": 1 << 70}]
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "\0 Häß 检"},
+        {"role": "assistant", "content": None, "tool_calls": [call], "x": 1 << 70},
+    ]
     begun = await sessions.begin(ANN, LIMITS)
     said = replace(turn(begun.number, begun.at, ""), messages=messages, cut=True)
     assert await sessions.remember(ANN, said, LIMITS)
