@@ -47,6 +47,9 @@ def _hypercorn(app: ASGIApp, server: Server, listener: socket.socket) -> Serving
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    from ailb.engines_h2 import install
+
+    install(server.write_seconds)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG
