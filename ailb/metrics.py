@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ailb import metrics_attempts, metrics_rag
+from ailb import metrics_attempts, metrics_rag, metrics_shadow
 from ailb.attempts import MOST_TARGETS, OTHER, Attempts
 from ailb.clock import Clock
 from ailb.dialect import Target
@@ -62,6 +62,7 @@ class Metrics(Collector):
         self._warnings: dict[str, Row] = {}
         self._ends = Attempts(self.tally, self.clock)
         self._searches = metrics_rag.Searches(self.tally)
+        self._shadows = metrics_shadow.Shadows(self.tally)
         self._holds, self._clamps = self.tally.row("holds"), self.tally.row("clamps")
         self.open = self.tally.row("open")
         """How many requests are open now, to be kept up to date by who opens them."""
@@ -93,6 +94,9 @@ class Metrics(Collector):
             if scope:
                 self._warn(scope)
 
+    def shadow(self, model: str, outcome: Outcome) -> None:
+        self._shadows.count(model, outcome)
+
     def served(self) -> tuple[int, int]:
         """How many requests there were, and how many of them did not fail."""
         rows = [numbers for (kind, *_), numbers in self.tally.sums().items() if kind == "target"]
@@ -107,6 +111,7 @@ class Metrics(Collector):
         yield from self._of_targets(sums)
         yield from metrics_attempts.families(sums, standing(self.tally, self.clock.monotonic()))
         yield from metrics_rag.families(sums)
+        yield from metrics_shadow.families(sums)
         counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
         attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
         warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])

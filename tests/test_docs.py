@@ -55,6 +55,16 @@ def test_the_test_of_the_layer_of_your_own_passes(folder: Path) -> None:
     asyncio.run(curfew_test.test_gpt_4_sleeps_at_night())
 
 
+def test_the_canary_and_the_shadow_are_configurations(tmp_path: Path) -> None:
+    canary, shadow = blocks("docs/routing.md", "toml")
+    text = f'{shadow}[[layer]]\nuse = "routing"\n[[provider]]\nname = "openai"\n{canary}'
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    snapshot = load(tmp_path / "config.toml", {"OPENAI_API_KEY": "sk-not-a-real-one"}, {Clock: Clock(), Meter: Metrics()})
+    assert [type(layer).__name__ for layer in snapshot.layers] == ["Shadow", "Routing"]
+    assert [(target.model, target.weight) for target in snapshot.models.targets("smart")] == [("gpt-4o", 19), ("gpt-4.1", 1)]
+    assert snapshot.models.route("smart").sticky == "header:x-canary"
+
+
 def test_the_readmes_configuration_is_one(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(blocks("README.md", "toml")[0], encoding="utf-8")
     snapshot = load(tmp_path / "config.toml", {"OPENAI_API_KEY": "sk-not-a-real-one"}, {Clock: Clock(), Meter: Metrics()})

@@ -20,6 +20,9 @@ class Counting:
     def request(self, exchange: Exchange, outcome: Outcome) -> None:
         self.seen.append((exchange, outcome))
 
+    def shadow(self, model: str, outcome: Outcome) -> None:
+        raise AssertionError("this layer makes no copies")
+
 
 async def line_of(exchange: Exchange, innermost: Any) -> tuple[dict[str, Any], Counting]:
     meter = Counting()
