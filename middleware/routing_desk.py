@@ -19,6 +19,8 @@ class Desk:
     counter: Counter
     clock: Clock
     most_attempts: int
+    most_wait: float
+    """Seconds."""
     budget: RetryBudget = field(default_factory=RetryBudget)
     dice: Random = field(default_factory=Random)
     _numbers: dict[str, int] = field(default_factory=dict)

@@ -163,15 +163,18 @@ class Trip:
         return self._leg(health)
 
     async def _wait(self, times: int) -> bool:
-        """Until those that failed may be asked once more; false where they may not."""
+        """Until those that failed may be asked once more; false where they may not. Who wants to be left alone for long is not."""
         desk = self._desk
-        if not self._failed or self._asked >= desk.most_attempts:
+        again = [(health, wait) for health, wait in self._failed if wait <= desk.most_wait]
+        if len(again) < len(self._failed):
+            self._exchange.notes["waits_too_long"] = True
+        if not again or self._asked >= desk.most_attempts:
             return False
         if not desk.budget.spend(desk.clock.monotonic()):
             self._exchange.notes["retries_used_up"] = True
             return False
-        await asyncio.sleep(backoff(times, min(wait for _, wait in self._failed), desk.dice))
-        self._queue.extend(health for health, _ in self._failed)
+        await asyncio.sleep(backoff(times, min(wait for _, wait in again), desk.dice))
+        self._queue.extend(health for health, _ in again)
         self._failed.clear()
         self._exchange.notes["retries"] = times
         return True

@@ -348,3 +348,9 @@ async def test_events_pass_untouched() -> None:
         return Reply(batches())
 
     assert [event] == (await run(routing(), ask(), innermost)).events
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("inf"), float("nan")])
+def test_a_wait_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="most_wait_seconds must be 0 or more"):
+        routing(most_wait_seconds=seconds)

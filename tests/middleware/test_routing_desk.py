@@ -11,7 +11,7 @@ from middleware.strategies import STRATEGIES
 def desk() -> Desk:
     manners = Manners("random", STRATEGIES["random"], "", 0, False)
     known = Known(Models({}), Healths(), FixedPrices(), manners)
-    return Desk(known, FixedPrices(), WordCounter(), StillClock(), 10)
+    return Desk(known, FixedPrices(), WordCounter(), StillClock(), 10, 10.0)
 
 
 def test_requests_are_counted_for_each_model() -> None:

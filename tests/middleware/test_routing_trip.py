@@ -106,7 +106,7 @@ async def test_retries_end_when_they_are_too_many_among_all_requests() -> None:
 
 async def test_a_client_that_leaves_while_one_waits_is_not_asked_for_again() -> None:
     town = Town({"m": "a"}, a=Script(BUSY))
-    task = asyncio.create_task(town.ask(retries=3))
+    task = asyncio.create_task(town.ask(retries=3, most_wait_seconds=60.0))
     await town.providers["a"].asked.wait()
     for _ in range(5):
         await asyncio.sleep(0)
@@ -114,6 +114,19 @@ async def test_a_client_that_leaves_while_one_waits_is_not_asked_for_again() -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [1] == town.times
+
+
+async def test_nobody_waits_for_longer_than_the_most() -> None:
+    town = Town({"m": "a"}, a=Script(BUSY, None))
+    result = await town.ask(retries=3)
+    assert (BUSY, [1], True) == (result.refusal, town.times, result.exchange.notes["waits_too_long"])
+    assert town.layer()._desk.budget._tokens == 10
+
+
+async def test_who_wants_a_longer_wait_is_left_out_of_the_next_round() -> None:
+    town = Town({"m": "ab"}, a=Script(BUSY, None), b=Script(DOWN))
+    result = await town.ask(retries=1)
+    assert (DOWN, [1, 2], 1) == (result.refusal, town.times, result.exchange.notes["retries"])
 
 
 async def test_no_more_attempts_than_the_most() -> None:
