@@ -5,12 +5,16 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ailb.chat import Chunks, completion
-from ailb.dialect import Event
+from ailb.clients.messages import Messages
+from ailb.clients.ollama import OllamaChat
+from ailb.dialect import Event, Speech
 from ailb.exchange import Exchange, Outcome
 from ailb.retrieval import Passage
 from ailb.testing import ask
 from ailb.usage import Usage
 from middleware.rag_told import UNKNOWN_HEADER, Told
+from providers.anthropic_native import MessagesEvent
+from providers.ollama_native import OllamaEvent
 
 SOURCES = [Passage("c1", "d1", "t", title="A", source="https://a.example"), Passage("c2", "d2", "t", source="b.txt")]
 CHUNKS = Chunks("c", "m", 7, wants_usage=True)
@@ -117,3 +121,36 @@ def test_citations_of_two_choices_are_not_put_together() -> None:
     told = Told(exchange, SOURCES)
     told.whole(Event.whole({"choices": [{"index": 0, "message": {"content": "[5"}}, {"index": 1, "message": {"content": "]"}}]}))
     assert None is settled(told, exchange)
+
+
+NATIVE = [
+    MessagesEvent.whole({"type": "message", "content": [{"type": "text", "text": "[1] [7]"}]}),
+    OllamaEvent.whole({"message": {"role": "assistant", "content": "[1] [7]"}, "done": True}),
+]
+
+
+@pytest.mark.parametrize("event", NATIVE, ids=["messages", "ollama"])
+def test_answers_of_other_dialects_keep_their_bytes_and_are_flagged(event: Event) -> None:
+    exchange = ask()
+    told = Told(exchange, SOURCES)
+    assert event is told.whole(event)
+    assert ({UNKNOWN_HEADER: "7"}, [7]) == (exchange.reply_headers, settled(told, exchange))
+
+
+def test_streams_of_other_dialects_keep_their_events_and_are_flagged() -> None:
+    exchange = ask(stream=True)
+    told = Told(exchange, SOURCES)
+    pieces = ({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}} for text in ("[1] [", "7]"))
+    events: list[Event] = [*(MessagesEvent.chunk(piece) for piece in pieces), MessagesEvent.chunk({"type": "message_stop"})]
+    assert events == told.batch(events)
+    assert ({}, [7]) == (exchange.reply_headers, settled(told, exchange))
+
+
+@pytest.mark.parametrize("speech", [Messages(), OllamaChat()])
+def test_a_client_of_another_dialect_gets_no_chunk_that_it_could_not_read(speech: Speech) -> None:
+    exchange = Exchange(speech.prompt({"model": "m", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "x"}]}, {}))
+    told = Told(exchange, SOURCES)
+    events = [CHUNKS.delta({"content": "[1] [7]"}), CHUNKS.delta({}, "stop")]
+    assert (events, [7]) == (told.batch(events), settled(told, exchange))
+    event = whole("[1]")
+    assert event is Told(exchange, SOURCES).whole(event)
