@@ -121,6 +121,10 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "numpy": frozenset({"ailb.embed_local", "ailb.store.sessions_vectors"}),
     "onnxruntime": frozenset({"ailb.embed_local"}),
     "tokenizers": frozenset({"ailb.embed_local"}),
+    "bs4": frozenset({"ailb.ingest.html"}),
+    "markdownify": frozenset({"ailb.ingest.html"}),
+    "pypdf": frozenset({"ailb.ingest.pdf"}),
+    "semantic_text_splitter": frozenset({"ailb.ingest.chunk"}),
 }
 """Which modules may import a third party that is not for everybody. Whatever is not in here may be imported nowhere."""
 
