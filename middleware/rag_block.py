@@ -25,6 +25,9 @@ from middleware.rag_cited import CITATION
 MOST_HEAD: Final = 160
 """Characters of each part of a source's head: title, heading, where it is from."""
 
+MOST_SEEN: Final = 1000
+"""Characters of it that are looked at for that."""
+
 LEAST_TEXT: Final = 40
 """Characters of a source's text, if it has as many. Where there is no room for them, it is left out."""
 
@@ -59,7 +62,7 @@ def assemble(passages: Sequence[Passage], nonce: str, most: int) -> Block:
     if not heads:
         return Block()
     sources = sources[: len(heads)]
-    bodies = [_body(source.text, nonce) for source in sources]
+    bodies = [_body(source.text.strip()[:most], nonce) for source in sources]
     shares = _shares([len(body) for body in bodies], room - sum(map(len, heads)) - len(heads))
     cut = [_cut(body, share) for body, share in zip(bodies, shares, strict=True)]
     inner = "".join(f"{head}{body}\n" for head, body in zip(heads, cut, strict=True))
@@ -73,13 +76,13 @@ def _frame(count: int, nonce: str, inner: str) -> str:
 
 def _head(number: int, source: Passage, nonce: str) -> str:
     page = "" if source.page is None else f"page {source.page}"
-    parts = [" ".join(_harmless(part, nonce).split())[:MOST_HEAD] for part in (source.title, source.heading, source.source)]
+    parts = [" ".join(_harmless(part[:MOST_SEEN], nonce).split())[:MOST_HEAD] for part in (source.title, source.heading, source.source)]
     told = "; ".join(part for part in (*parts, page) if part) or "a document"
     return f"[{number}] {told}\n"
 
 
 def _body(text: str, nonce: str) -> str:
-    return "\n".join(f"| {_harmless(line, nonce)}" for line in text.strip().splitlines())
+    return "\n".join(f"| {_harmless(line, nonce)}" for line in text.splitlines())
 
 
 def _harmless(text: str, nonce: str) -> str:
