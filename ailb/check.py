@@ -16,7 +16,7 @@ from ailb.secret import HIDDEN, scrub
 from ailb.services import Services
 
 _PASSWORD = re.compile(r"://[^/]*@")
-_CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential")
+_CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential|headers")
 
 
 def report(path: Path, environ: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ MOST_TOLD = 2000
 """Targets of which a process tells the others how they are."""
 
 _KIND: Final = "health"
+CHECKS: Final = "health_checks"
 _IN_FLIGHT, _OPEN_UNTIL = range(2)
 _WORST: Final[tuple[State, ...]] = ("closed", "half_open", "open")
 
@@ -93,6 +94,11 @@ class Healths:
             breaker.after, breaker.seconds = after, seconds
         for health in self._known.values():
             health.tell()
+
+    def checked(self, provider: str, result: str) -> None:
+        """A provider was asked whether it is there: "well", "ill", or something that tells neither."""
+        if self._tally is not None:
+            self._tally.row(CHECKS, provider, result)[0] += 1
 
     def _row(self, key: tuple[str, str, int]) -> Row:
         row = self._told.get(key)

@@ -53,14 +53,18 @@ class _Check:
             if not isinstance(failure, UpstreamRefusal) or failure.status >= ILL:
                 LOG.warning("provider does not answer", provider=self._name, error=failure.message)
                 self._tell(well=False)
+            else:
+                self._healths.checked(self._name, "unknown")
         # A list that trips its dialect says nothing about the provider's health; the next one may be better.
         except Exception:
             LOG.exception("provider not checked", provider=self._name)
+            self._healths.checked(self._name, "unknown")
         else:
             self._tell(well=True)
 
     def _tell(self, *, well: bool) -> None:
         """Of those that were asked at all: of others there is nothing to know yet."""
+        self._healths.checked(self._name, "well" if well else "ill")
         now = self._clock.monotonic()
         for health in self._healths:
             if health.target.provider != self._name:

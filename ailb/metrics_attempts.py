@@ -21,7 +21,7 @@ from ailb.attempts import (
     TURNS,
 )
 from ailb.breaker import State
-from ailb.health import rank
+from ailb.health import CHECKS, rank
 from ailb.tally import Name
 
 _LABELS: Final = ("provider", "model")
@@ -52,6 +52,11 @@ def families(sums: Mapping[Name, Sequence[int]], standing: Mapping[tuple[str, st
     for labels, numbers in rows:
         cached.add_metric(labels, numbers[CACHED])
     yield cached
+    checks = CounterMetricFamily("ailb_health_checks", "Times that a provider was asked whether it is there", labels=("provider", "result"))
+    for (kind, *labels), numbers in sums.items():
+        if kind == CHECKS:
+            checks.add_metric(labels, numbers[0])
+    yield checks
     turns = sums.get((TURNS,), (0, 0, 0))
     yield from (CounterMetricFamily(name, about, value=turns[place]) for name, about, place in _TURNS)
     busy = GaugeMetricFamily("ailb_in_flight", "Attempts under way", labels=_LABELS)

@@ -132,6 +132,14 @@ def test_a_default_model_that_is_off_is_said() -> None:
     assert "refused: nobody serves gpt-4 now" in report(DEFAULT, {"ANTHROPIC_API_KEY": "k"})
 
 
+def test_headers_may_hold_a_key_and_are_hidden(tmp_path: Path) -> None:
+    text = (
+        '[[layer]]\nuse = "otel"\nheaders = { authorization = "Basic canary" }\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n'
+    )
+    (tmp_path / "config.toml").write_text(text)
+    assert "edge -> otel (headers = [hidden]) -> routing -> provider" == report(tmp_path / "config.toml", {}).splitlines()[0]
+
+
 def test_options_that_sound_secret_are_hidden(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     (tmp_path / "secretive.py").write_text(

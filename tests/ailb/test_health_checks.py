@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from ailb.config import Config
 from ailb.dialect import Target
 from ailb.errors import UpstreamBroken, UpstreamRefusal, UpstreamSilent
 from ailb.exchange import Attempt, Exchange, Reply
-from ailb.health import Health
+from ailb.health import CHECKS, Health, Healths
 from ailb.health_checks import look_after
 from ailb.loader import Snapshot
 from ailb.models import Models
 from ailb.stack import Provider, stack
+from ailb.tally import Tally
 from ailb.testing import answers
 
 SOON = 10.0
@@ -95,6 +97,12 @@ async def test_what_comes_of_checks(results: list[Any], failures: int, is_open: 
     breakers = [shot.healths.of(target).breaker for target in (Target("a", "x"), Target("a", "y"), Target("a", "x", credential=1))]
     await checked(shot, provider)
     assert [(failures, is_open)] * 3 == [(breaker.failures, breaker.opened is not None) for breaker in breakers]
+
+
+async def test_each_is_counted_by_what_it_told() -> None:
+    provider, tally = Listing(["m"], ["m"], SILENT, UpstreamRefusal(401, "bad key"), ValueError("odd list")), Tally()
+    await checked(replace(snapshot({"a": provider}, health_seconds=1.0), healths=Healths(tally)), provider)
+    assert {"well": 2, "ill": 1, "unknown": 2} == {result: count for (_, _, result), (count,) in tally.each(CHECKS)}
 
 
 async def test_an_open_circuit_is_closed_until_the_next_failure() -> None:

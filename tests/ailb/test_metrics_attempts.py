@@ -49,12 +49,21 @@ def test_turns_and_standing_are_told() -> None:
     assert 1 == samples(one)[f"ailb_circuit_state{{{WHERE}}}"]
 
 
+def test_health_checks_are_counted_by_what_they_told() -> None:
+    metrics = Metrics()
+    healths = Healths(metrics.tally)
+    for result in ("well", "well", "ill"):
+        healths.checked("a", result)
+    Healths().checked("a", "well")
+    found = samples(metrics)
+    assert [2, 1] == [found[f'ailb_health_checks_total{{provider="a",result="{result}"}}'] for result in ("well", "ill")]
+
+
 def test_each_family_has_its_type_and_says_what_it_is() -> None:
     metrics = Metrics()
     metrics.request(over(None), Outcome("complete", 200, 1.0))
     families = {family.name: family for family in text_string_to_metric_families(metrics.text().decode())}
-    types = {name: families[name].type for name in families if name.endswith("_seconds")}
-    assert {"histogram"} == set(types.values())
-    assert 4 == len(types)
+    times = ("attempt_latency", "time_to_first_token", "time_between_tokens")
+    assert ["histogram"] * 3 == [families[f"ailb_{name}_seconds"].type for name in times]
     assert ("counter", "gauge", "gauge") == tuple(families[f"ailb_{name}"].type for name in ("retries", "in_flight", "circuit_state"))
     assert all(family.documentation for family in families.values())

@@ -120,6 +120,8 @@ def test_metrics_are_those_of_all_workers_and_outlive_each(two: Gateway, upstrea
     }
     expected |= {"ailb_cost_total_usd": pytest.approx(40 * COST), "ailb_request_success_rate": 1}
     assert [expected] * 10 == [{name: found[name] for name in expected} for found in scraped(two)]
+    fared = [api(two, "GET", "/api/routing/stats") for _ in range(10)]
+    assert [(40, 40)] * 10 == [(told["total_requests"], told["providers"]["a"]["models"][model]["requests"]) for told in fared]
     dead = children(two)[0]
     sleep(max(0, began + YOUNG_SECONDS + 1 - monotonic()))  # before that its death would be everybody's
     os.kill(dead, signal.SIGKILL)

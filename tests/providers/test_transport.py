@@ -377,6 +377,14 @@ async def test_after_the_client_left_it_is_told_how_much_comes() -> None:
         assert ([b"onetwo"], [3, 3], drain) == (await told(reply), sizes, attempt.drain)
 
 
+async def test_an_attempt_may_have_headers_of_its_own() -> None:
+    exchange = ask()
+    async with serving(hello) as server, provider(server.port) as up:
+        await up(exchange, Attempt(TARGET, exchange.prompt, 0.0, headers={"traceparent": "00-1-2-01"}))
+        ((_, headers, _),) = server.requests
+    assert ("00-1-2-01", f"Bearer {KEY}") == (headers["traceparent"], headers["authorization"])
+
+
 async def test_embeddings_are_asked_for_with_the_first_key_and_their_bytes_are_kept() -> None:
     async def script(peer: Peer, *_: object) -> None:
         await peer.answer(b'{"data": []}')
