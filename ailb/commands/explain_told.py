@@ -9,7 +9,7 @@ from rich.table import Table
 _DIGITS: Final = 9
 """Behind the point: a nano-dollar is the smallest amount that there is."""
 
-_SHOWN: Final = frozenset({"candidates", "limits", "holds", "strategy"})
+_SHOWN: Final = frozenset({"candidates", "limits", "holds", "rag", "strategy"})
 _REST: Final = "outcome status error latency_ms first_event_ms usage attempts cost notes would refusal"
 _ALWAYS: Final = frozenset(f"id at caller path asked stream session_id target {_REST}".split())
 
@@ -23,9 +23,12 @@ def tell(record: Mapping[str, Any], console: Console | None = None) -> None:
     if record["refusal"]:
         out.print(f"because {record['refusal']['status_code']}: {record['refusal']['detail']}")
     out.print(f"for {caller['user']}{key}, who asks for {record['asked'] or 'no model'}{', streamed' if record['stream'] else ''}")
+    if rag := record.get("rag"):
+        out.print(f"documents of {rag['collection']}: {rag['outcome']} in {rag['ms']:.0f} ms, {rag['characters']:,} characters")
     strategy = record.get("strategy")
     tables = (
         _table(f"targets{f', {strategy}' if strategy else ''}", ("target", "score", "price", "", "why"), _candidates(record)),
+        _table("documents", ("", "title", "source", "score", "characters"), _sources(record)),
         _table("limits", ("of", "limit", "left", "takes", "resets in"), _limits(record)),
         _table("holds", ("target", "prompt", "answer", "at worst", ""), _holds(record)),
         _table("budgets", ("target", "budget", "scope", "left", ""), _budgets(record)),
@@ -48,6 +51,11 @@ def _candidates(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for one in record.get("candidates", ()):
         score = "" if one["score"] is None else f"{one['score']:.4g}"
         yield _target(one), score, _dollars(one["cost_usd"], "unknown"), "kept" if one["kept"] else "dropped", one["reason"]
+
+
+def _sources(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for one in record.get("rag", {}).get("sources", ()):
+        yield f"[{one['number']}]", one["title"] or one["document"], one["source"], f"{one['score']:.4g}", f"{one['characters']:,}"
 
 
 def _limits(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:

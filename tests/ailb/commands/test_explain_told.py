@@ -61,6 +61,16 @@ def test_targets_have_scores_prices_and_reasons() -> None:
     assert "b/m (key 2) | | unknown | dropped | cannot do tools" in lines
 
 
+def test_documents_have_numbers_and_scores() -> None:
+    source = {"number": 1, "id": "c", "document": "d1", "title": "", "source": "notes.txt", "score": 0.51234, "characters": 1200}
+    rag = {"collection": "docs", "outcome": "found", "ms": 12.3, "characters": 1700, "sources": [source]}
+    lines = told(rag=rag)
+    assert "documents of docs: found in 12 ms, 1,700 characters" in lines
+    assert "[1] | d1 | notes.txt | 0.5123 | 1,200" in lines
+    lines = told(rag={**rag, "outcome": "timeout", "characters": 0, "sources": []})
+    assert "documents of docs: timeout in 12 ms, 0 characters" == lines[-1]
+
+
 def test_limits_say_what_is_left() -> None:
     limits = [
         {"kind": "requests", "limit": 6000, "left": 12, "takes": 1, "resets_seconds": 59.6},
