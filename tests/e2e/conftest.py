@@ -44,13 +44,15 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def launch(engine: str, upstream: Upstream, hole: int, tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """`with launch(extra_toml, **server_options)`: a gateway of one's own, which must not complain. `at`: a port that `env` names."""
+    """`with launch(extra_toml, **server_options)`: a gateway of one's own, which must not complain. `routing`: more lines of that layer.
+    `at`: a port that `env` names.
+    """
 
     @contextmanager
-    def launch(extra: str = "", env: dict[str, str] | None = None, at: int = 0, **server: Any) -> Iterator[Gateway]:
+    def launch(extra: str = "", env: dict[str, str] | None = None, at: int = 0, routing: str = "", **server: Any) -> Iterator[Gateway]:
         port = free_port()
         file: Path = tmp_path_factory.mktemp(engine) / "config.toml"
-        file.write_text(config(engine, port, providers(upstream.port, port, free_port(), hole) + extra, **server))
+        file.write_text(config(engine, port, routing + providers(upstream.port, port, free_port(), hole) + extra, **server))
         with Gateway(file, at or port, env) as gateway:
             yield gateway
         gateway.check()
