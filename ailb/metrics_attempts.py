@@ -46,7 +46,8 @@ def families(sums: Mapping[Name, Sequence[int]], standing: Mapping[tuple[str, st
     for name, about, histogram, start, only in _HISTOGRAMS:
         family = HistogramMetricFamily(name, about, labels=_LABELS)
         for labels, numbers in rows:
-            family.add_metric(labels, *histogram.cumulative(numbers, start, _SECOND, only))
+            if histogram.count(numbers, start):
+                family.add_metric(labels, *histogram.cumulative(numbers, start, _SECOND, only))
         yield family
     cached = CounterMetricFamily("ailb_cached_input_tokens", "Input tokens that a provider had in its cache", labels=_LABELS)
     for labels, numbers in rows:

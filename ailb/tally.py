@@ -19,7 +19,7 @@ import structlog
 
 LOG = structlog.get_logger("ailb.tally")
 SIZE: Final = 32 * 1024 * 1024
-"""Bytes of each process; the system provides what is used of them. Two thousand targets with long names take a tenth."""
+"""Bytes of each process; the system provides what is used of them. Two thousand targets with long names take a fifth."""
 
 _WORD: Final = 8
 _HEAD: Final = 2

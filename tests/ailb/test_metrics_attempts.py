@@ -49,6 +49,14 @@ def test_turns_and_standing_are_told() -> None:
     assert 1 == samples(one)[f"ailb_circuit_state{{{WHERE}}}"]
 
 
+def test_a_target_that_never_streamed_has_no_histogram_of_streams() -> None:
+    metrics = Metrics()
+    metrics.request(over(None), Outcome("complete", 200, 1.75, usage=Usage(10, 20)))
+    found = samples(metrics)
+    assert 1 == found[f"ailb_attempt_latency_seconds_count{{{WHERE}}}"]
+    assert not any(name.startswith(("ailb_time_to_first_token_seconds", "ailb_time_between_tokens_seconds")) for name in found)
+
+
 def test_health_checks_are_counted_by_what_they_told() -> None:
     metrics = Metrics()
     healths = Healths(metrics.tally)
