@@ -30,7 +30,7 @@ TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT 
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
 SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally")
-FAKES = ("testing", "testing_money", "testing_replays", "testing_retrieval")
+FAKES = ("testing", "testing_money", "testing_replays", "testing_retrieval", "testing_sessions")
 TARGETS = ("breaker", "latency", "health", "strategy", "abilities")
 ASIDES = ("aside", "words", "sessions", "retrieval", "embedding")
 MONEY = ("money", "rates", "tokens", "ledger", "keys", "replays", "records")
@@ -145,6 +145,12 @@ LAYERS = {
     "middleware.routing_desk": frozenset({"middleware.routing_candidates", "middleware.routing_retries"}),
     "middleware.routing_manners": frozenset({"middleware.routing_sticky", "middleware.strategies"}),
     "middleware.idempotency": frozenset({"middleware.idempotency_answer"}),
+    "middleware.memory": frozenset({f"middleware.memory_{part}" for part in ("desk", "room", "summary", "talk")}),
+    "middleware.memory_talk": frozenset(
+        {f"middleware.memory_{part}" for part in ("block", "desk", "heard", "messages", "room", "said", "summary", "window")}
+    ),
+    "middleware.memory_summary": frozenset({"middleware.memory_block", "middleware.memory_messages"}),
+    **{f"middleware.memory_{part}": frozenset({"middleware.memory_messages"}) for part in ("block", "heard", "said", "window")},
     "middleware.rag": frozenset({f"middleware.rag_{part}" for part in ("block", "told")}),
     "middleware.rag_block": frozenset({"middleware.rag_cited"}),
     "middleware.rag_told": frozenset({"middleware.rag_cited"}),

@@ -4,9 +4,14 @@ It begins with the user, its turns alternate, and the results of tools follow ri
 Source: https://platform.claude.com/docs/en/api/messages
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import dropwhile, takewhile
-from typing import Any
+from typing import Any, Final
+
+from ailb import strict
+
+_NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 Block = dict[str, Any]
 Turn = Mapping[str, Any]
@@ -16,7 +21,7 @@ def injected(body: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], *, 
     """The members of `body` that change: `messages`, and `system` where there is something for it."""
     present: list[Turn] = body["messages"]
     at = _last_question(present) if before_last else 0
-    turns = [{"role": m.get("role"), "content": _blocks(m)} for m in messages if m.get("role") in ("user", "assistant") and _blocks(m)]
+    turns = [turn for message in messages if (turn := _turn(message))["content"]]
     told = [m for m in messages if m.get("role") in ("system", "developer")]
     if at == 0:  # nobody spoke before: what the assistant is to have said has no turn
         told += takewhile(_assistant, turns)
@@ -41,6 +46,43 @@ def _answers(turn: Turn) -> bool:
 
 def _assistant(turn: Turn) -> bool:
     return turn.get("role") == "assistant"
+
+
+def _turn(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Without content where a turn has no place for it."""
+    role = message.get("role")
+    if role == "tool":
+        return {"role": "user", "content": _result(message)}
+    if role == "assistant":
+        return {"role": "assistant", "content": [*_thinking(message), *_blocks(message), *_uses(message)]}
+    return {"role": "user", "content": _blocks(message) if role == "user" else []}
+
+
+def _thinking(message: Mapping[str, Any]) -> list[Block]:
+    """Claude's own; Anthropic would refuse it without its signature."""
+    blocks = [block for block in _listed(message.get("thinking_blocks")) if isinstance(block, Mapping)]
+    return [dict(block) for block in blocks if block.get("signature") or block.get("type") == "redacted_thinking"]
+
+
+def _uses(message: Mapping[str, Any]) -> list[Block]:
+    made: list[Block] = []
+    for call in _listed(message.get("tool_calls")):
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if isinstance(function, Mapping) and function.get("name"):
+            given = strict.loosely(str(function.get("arguments")).encode(errors="replace"))
+            input = given if isinstance(given, dict) else {}
+            made.append({"type": "tool_use", "id": _id(call.get("id")), "name": function["name"], "input": input})
+    return made
+
+
+def _result(message: Mapping[str, Any]) -> list[Block]:
+    if not message.get("tool_call_id"):
+        return []
+    return [{"type": "tool_result", "tool_use_id": _id(message["tool_call_id"]), "content": _blocks(message)}]
+
+
+def _id(given: Any) -> str:
+    return _NOT_IN_IDS.sub("_", str(given))
 
 
 def _alternating(turns: Iterable[Turn]) -> list[Turn]:

@@ -20,12 +20,25 @@ def conversation(messages: Sequence[Mapping[str, Any]]) -> list[Json]:
 
 
 def native(message: Mapping[str, Any]) -> Json:
-    """A chat message without calls or images, as Ollama's."""
+    """A chat message without images, as Ollama's."""
     content, role = message.get("content"), message.get("role")
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, Mapping)]
         content = "\n".join(text for text in texts if isinstance(text, str))
-    return {"role": "system" if role == "developer" else role, "content": content or ""}
+    made: Json = {"role": "system" if role == "developer" else role, "content": content or ""}
+    if thought := message.get("reasoning_content"):
+        made["thinking"] = thought
+    if calls := message.get("tool_calls"):
+        made["tool_calls"] = [_native_call(call) for call in calls]
+    if id := message.get("tool_call_id"):
+        made["tool_call_id"] = id
+    return made
+
+
+def _native_call(call: Mapping[str, Any]) -> Json:
+    function = call["function"]
+    arguments = strict.loosely(str(function.get("arguments")).encode(errors="replace"))
+    return {"id": call.get("id"), "function": {"name": function.get("name"), "arguments": arguments or {}}}
 
 
 class _Calls:

@@ -60,6 +60,26 @@ def test_turns_alternate(present: list[Json], messages: list[Json], last: bool, 
     assert {"messages": expected} == after({"messages": present}, *messages, last=last)
 
 
+def test_a_round_of_tools_is_one_in_anthropics_words() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    calls = [
+        {"id": id, "type": "function", "function": {"name": "f", "arguments": given}} for id, given in (("a b", '{"x": 1}'), ("c", "?"))
+    ]
+    asked = {
+        "role": "assistant",
+        "content": "Let me see.",
+        "thinking_blocks": [thought, {"type": "thinking", "thinking": "unsigned"}],
+        "tool_calls": calls,
+    }
+    results = [{"role": "tool", "tool_call_id": "a b", "content": "1"}, {"role": "tool", "tool_call_id": "c", "content": ""}]
+    uses = [{"type": "tool_use", "id": id, "name": "f", "input": input} for id, input in (("a_b", {"x": 1}), ("c", {}))]
+    told = [{"type": "tool_result", "tool_use_id": id, "content": said} for id, said in (("a_b", [text("1")]), ("c", []))]
+    expected = [user("q"), assistant(thought, text("Let me see."), *uses), turn(*told), assistant(text("b")), HI]
+    assert {"messages": expected} == after({"messages": [HI]}, chat("user", "q"), asked, *results, chat("assistant", "b"))
+    open = [user("q"), assistant(thought, text("Let me see."), *uses), turn(*told)]
+    assert {"messages": open} == after({"messages": [turn(*told)]}, chat("user", "q"), asked)
+
+
 def test_the_last_question_is_what_the_tools_were_called_for() -> None:
     loop = [assistant(use("a")), turn(answer("a")), assistant(use("b")), turn(answer("b"))]
     assert {"messages": [HI, SO, user("x", "hi"), *loop]} == after({"messages": [HI, SO, HI, *loop]}, chat("user", "x"), last=True)

@@ -84,6 +84,18 @@ def test_arguments_become_a_text(arguments: Any, expected: str) -> None:
     assert {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": expected}} == made["tool_calls"][0]
 
 
+def test_a_round_of_tools_becomes_native_and_comes_back_as_it_was() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+    chat: list[dict[str, Any]] = [
+        {"role": "assistant", "content": "", "reasoning_content": "hm", "tool_calls": [call, {**call, "id": "c2"}]},
+        {"role": "tool", "content": "2", "tool_call_id": "c2"},
+        {"role": "tool", "content": "1", "tool_call_id": "c1"},
+    ]
+    made = [native(message) for message in chat]
+    assert {"id": "c1", "function": {"name": "f", "arguments": {"a": 1}}} == made[0]["tool_calls"][0]
+    assert chat == conversation(made)
+
+
 def test_a_chat_message_becomes_native() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, "x", {"type": "image_url"}]
     assert {"role": "system", "content": "a\nb"} == native({"role": "developer", "content": parts, "name": "n"})

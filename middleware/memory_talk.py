@@ -1,0 +1,151 @@
+"""One request of a conversation: what is put in front of it, and what is remembered of it."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from typing import Final
+
+from ailb.embedding import Embedder
+from ailb.errors import BadRequest, Refusal
+from ailb.exchange import Exchange, Outcome
+from ailb.sessions import Begun, Limits, Near, Past, Session, Sessions, Turn
+from ailb.tokens import Counter
+from middleware.memory_block import Told, told
+from middleware.memory_desk import Desk
+from middleware.memory_heard import Heard
+from middleware.memory_messages import AROUND, Message, countable
+from middleware.memory_room import Room
+from middleware.memory_said import Said, new, said, unknown, unsent
+from middleware.memory_summary import Summaries
+from middleware.memory_window import fitting, messages_of
+
+MOST_RECALLED: Final = 12
+MOST_EMBEDDED: Final = 8000
+"""Characters of a turn, or a question, of which a vector is made."""
+
+EMBED_SECONDS: Final = 0.1
+"""How long a question's vector is waited for. Words alone find nearly as much."""
+
+BYTES: Final = 3
+"""For a token of a summary, at the least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all requests have in common. `recent` and `recalled` are tokens."""
+
+    sessions: Sessions
+    counter: Counter
+    room: Room
+    desk: Desk
+    limits: Limits
+    recent: int
+    recalled: int
+    embedder: Embedder
+    summaries: Summaries | None = None
+
+
+class Talk:
+    def __init__(self, means: Means, exchange: Exchange, session: Session) -> None:
+        self.heard = Heard()
+        self._means = means
+        self._exchange = exchange
+        self._session = session
+        self._past = Past()
+        self._new: list[Message] = []
+        self._begun: Awaitable[Begun] | None = None
+
+    async def put_in(self) -> None:
+        """What was said before goes into the prompt. Raises Unavailable, and has changed nothing then."""
+        means, prompt = self._means, self._exchange.prompt
+        now, clear = self._said()
+        past = self._past = await means.sessions.past(self._session, means.recent)
+        self._new = new(now, past.turns)
+        if not past.turns or not clear:
+            self._tell([], Told(), summary=False)
+            return
+        room = await means.room.beside(prompt, means.recent + means.recalled)
+        recalled = min(means.recalled, max(room - means.recent, room // 4))
+        turns = fitting(unsent(past.turns, now), min(means.recent, room - recalled))
+        block = await self._longer_ago(turns, now, recalled)
+        ahead = messages_of(turns, now.messages)
+        if block.text:  # in the order of time, so that what the user said last is no record of ours
+            ahead = [{"role": "user", "content": block.text}, *ahead]
+        if ahead:
+            prompt.inject(ahead)
+        self._tell(turns, block, summary=bool(past.summary and block.text))
+
+    def begin(self) -> None:
+        """Raises Unavailable."""
+        self._begun = self._means.sessions.begin(self._session, self._means.limits)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Remembers an answer that the client got, or the part of it that it stayed for."""
+        cut = outcome.status == "disconnected"
+        answer = self.heard.message(cut_off=cut) if cut or outcome.status == "complete" else None
+        if answer is not None and self._begun is not None:
+            self._means.desk.write(self._session, partial(self._remember, self._begun, [*self._new, answer], cut))
+
+    def _said(self) -> tuple[Said, bool]:
+        """What the client said, and whether it is clear what of it was said before. What only Anthropic has words for is remembered as
+        the question's text, and nothing is put in front of what may repeat it.
+        """
+        prompt = self._exchange.prompt
+        try:
+            return said(prompt.chat()["messages"]), True
+        except BadRequest:
+            alone = all(message.get("role") != "assistant" for message in prompt.body["messages"])
+            return said([{"role": "user", "content": prompt.question}]), alone
+
+    async def _longer_ago(self, turns: Sequence[Turn], now: Said, tokens: int) -> Told:
+        past, question = self._past, self._exchange.prompt.question
+        before = turns[0].number if turns else past.turns[-1].number + 1
+        if before <= 1 or not tokens:
+            return Told()
+        near = None if self._exchange.dry else await self._near(question)
+        found = await self._means.sessions.recall(self._session, question, before, MOST_RECALLED, near)
+        summary = past.summary if turns or not now.history else ""
+        return told(unknown(found, now), question, tokens, summary, ceil(len(summary.encode()) / BYTES))
+
+    async def _near(self, question: str) -> Near | None:
+        embedder = self._means.embedder
+        if not embedder.name or not question.strip():
+            return None
+        try:
+            async with asyncio.timeout(EMBED_SECONDS):
+                (vector,) = await embedder.embed([question[:MOST_EMBEDDED]], user=self._session.user)
+        except (Refusal, TimeoutError):  # a provider that is gone, or that the user cannot pay
+            return None
+        return Near(embedder.name, vector)
+
+    def _tell(self, turns: Sequence[Turn], block: Told, *, summary: bool) -> None:
+        self._exchange.record["memory"] = {
+            "session": self._session.id,
+            "recent": len(turns),
+            "recent_tokens": sum(turn.tokens for turn in turns),
+            "recalled": block.turns,
+            "recalled_tokens": block.tokens,
+            "summary": summary,
+        }
+
+    async def _remember(self, begun: Awaitable[Begun], messages: list[Message], cut: bool) -> None:
+        """Raises Unavailable."""
+        means = self._means
+        turn = await begun
+        tokens = await means.counter.count(countable(messages)) + AROUND * len(messages)
+        made = Turn(turn.number, turn.at, messages, tokens, cut)
+        if not await means.sessions.remember(self._session, made, means.limits):
+            return
+        if means.embedder.name:
+            means.desk.start(partial(self._embed, means.embedder, made))
+        if means.summaries is not None and means.summaries.is_due(self._past):
+            make, id = means.summaries.make, f"{self._exchange.id}-summary"
+            means.desk.start(partial(make, self._session, self._past, self._exchange.caller, id))
+
+    async def _embed(self, embedder: Embedder, turn: Turn) -> None:
+        text = turn.text[:MOST_EMBEDDED]
+        if text.strip():
+            (vector,) = await embedder.embed([text], user=self._session.user)
+            await self._means.sessions.embed(self._session, turn.number, Near(embedder.name, vector))
