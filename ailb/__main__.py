@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from ailb import __version__
-from ailb.commands import admin_key, audit, billing, check, explain, keys, serve
+from ailb.commands import admin_key, audit, billing, check, explain, keys, rag, serve
 from ailb.errors import ConfigError
 
 
@@ -29,6 +29,7 @@ _COMMANDS: Final[Mapping[str, _Command]] = {
     "billing": billing,
     "audit": audit,
     "explain": explain,
+    "rag": rag,
 }
 _NO_PORT: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
