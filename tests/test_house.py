@@ -57,7 +57,9 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
         }
     ),
     "pydantic_core": frozenset({"ailb.config", "ailb.config_values", "ailb.config_errors", "ailb.options"}),
-    "rich": frozenset({"ailb.commands.audit", "ailb.commands.billing", "ailb.commands.explain_told", "ailb.commands.keys", "ailb.commands.rag_told"}),
+    "rich": frozenset(
+        {"ailb.commands.audit", "ailb.commands.billing", "ailb.commands.explain_told", "ailb.commands.keys", "ailb.commands.rag_told"}
+    ),
     "starlette": frozenset(
         {
             "ailb.app",
