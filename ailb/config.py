@@ -94,6 +94,17 @@ class Embed(OpenTable):
     preload: bool = False
 
 
+class Vectors(Table):
+    url: Text = "./chroma"
+    token: Hidden | None = None
+
+    @model_validator(mode="after")
+    def _token_for_a_server(self) -> Self:
+        if self.token is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError("a folder has no token; it is for a Chroma server")
+        return self
+
+
 class Layer(OpenTable):
     use: Text
 
@@ -229,6 +240,7 @@ class Config(Table):
     log: Log = Log()
     store: Store = Store()
     embed: Embed = Embed()
+    vectors: Vectors = Vectors()
     layer: list[Layer] = Field(min_length=1)
     provider: list[Provider] = Field(min_length=1)
     model: list[Model] = []

@@ -31,6 +31,7 @@ from ailb.options import Services, construct
 from ailb.plugins import Plugins, installed, named
 from ailb.prices import PriceList
 from ailb.rates import Prices
+from ailb.retrieval import Retriever, Shelves
 from ailb.secret import scrub
 from ailb.stack import Innermost, Layer, Next, Provider, stack
 from ailb.tokenizer import Tokenizer
@@ -84,7 +85,7 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     prices = PriceList(config.price, config.provider, services.get(Clock) or Clock())
     healths = services.get(Healths) or Healths()
     own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer(), Healths: healths}
-    everything = ChainMap[type, Any](own, services)  # type: ignore[arg-type] # nothing is put into the second
+    everything = _Offered(own, services)  # type: ignore[arg-type] # nothing is put into the second
     own[Aside] = aside = Aside()
     own[Embedder] = embeds = embedder(config.embed, found, everything)
     layers = [_layer(use, table, plugins, everything) for use, table in zip(uses, config.layer, strict=True)]
@@ -93,6 +94,18 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     off = {name: source.off for name, source in found.items() if source.off}
     version = blake2s(repr((config, off)).encode(), digest_size=4).hexdigest()
     return Snapshot(config, layers, providers, served, stack(layers, Innermost(providers)), version, off, healths, embeds)
+
+
+class _Offered(ChainMap[type, Any]):
+    """What the snapshot and the process have, and a retriever that asks the snapshot's embedder: made for who asks for one."""
+
+    def __missing__(self, service: type) -> Any:
+        if service is Retriever and Shelves in self:
+            return self[Shelves].by(self[Embedder])
+        raise KeyError(service)
+
+    def __contains__(self, service: object) -> bool:
+        return super().__contains__(service) or (service is Retriever and super().__contains__(Shelves))
 
 
 def is_loopback(host: str) -> bool:

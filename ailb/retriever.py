@@ -1,0 +1,73 @@
+"""Looks a question up in a collection: by its words and by its meaning at once. Where the second fails, the first is enough."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from ailb.embedding import Embedder
+from ailb.errors import Refusal
+from ailb.fusion import Ranked, fused, merged
+from ailb.retrieval import Found, Reader
+from ailb.store.documents import Documents
+from ailb.store.documents_rows import Collection
+from ailb.tally import Tally
+from ailb.vectors import Vectors, packed
+
+LOG = structlog.get_logger("ailb.retriever")
+LEAST_CANDIDATES: Final = 50
+"""Of each of the two. Some of them may be gone by now."""
+
+MEANING_SECONDS: Final = 1.0
+"""How long the embedder and the vector store may take together."""
+
+MOST_QUESTION: Final = 4000
+"""Characters that are looked at."""
+
+HOW: Final = ("both", "words", "degraded")
+"""By words and meaning; by words, as the collection is; by words, because the meaning could not be had."""
+
+
+class Searcher:
+    """The `Retriever`."""
+
+    def __init__(self, documents: Documents, vectors: Vectors, embedder: Embedder, tally: Tally | None = None) -> None:
+        self._documents = documents
+        self._vectors = vectors
+        self._embedder = embedder
+        self._counts = {how: (tally or Tally()).row("retrievals", how) for how in HOW}
+
+    async def search(self, reader: Reader, collection: str, question: str, most: int) -> Found:
+        """As `Retriever.search`; the list says in `degraded` why it was by words only, where it should not have been."""
+        found = await self._documents.find(reader, collection)
+        question = question[:MOST_QUESTION]
+        candidates = max(LEAST_CANDIDATES, 2 * most)
+        meaning = asyncio.ensure_future(self._near(found, question, candidates, reader.user))
+        try:
+            worded = await self._documents.worded(found, question, candidates)
+            near, degraded = await meaning
+        finally:
+            meaning.cancel()
+        ranked = fused(worded, near)
+        passages = await self._documents.passages(found, [id for id, _ in ranked])
+        self._counts["degraded" if degraded else "both" if found.embedder else "words"][0] += 1
+        return Found(merged(ranked, passages, most), degraded)
+
+    async def _near(self, collection: Collection, question: str, most: int, user: str) -> tuple[Ranked, str]:
+        """And why there is nothing."""
+        if not collection.embedder or not question.strip():
+            return (), ""
+        if collection.embedder != self._embedder.name:
+            return (), "embedder"
+        try:
+            async with asyncio.timeout(MEANING_SECONDS):
+                (vector,) = await self._embedder.embed([question], user=user)
+                near = await self._vectors.query(collection.id, packed(vector, collection.dimension), most)
+        except TimeoutError:
+            return (), "timeout"
+        except Refusal as refusal:  # of whoever embeds: it is down, or the user's budget is spent
+            return (), refusal.code or "unavailable"
+        except ValueError as problem:
+            LOG.error("the embedder made no vector of a question", embedder=self._embedder.name, problem=str(problem))
+            return (), "vector"
+        return near, "" if near or collection.dimension is None else "vectors"

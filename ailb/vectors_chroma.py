@@ -1,0 +1,72 @@
+"""Chroma, by its own client: a folder, or a server. It blocks, so `vectors_child` runs it in a process of its own.
+
+One of Chroma's collections for each of ours: a `where` on a shared one takes ten times as long, and forgetting it once shows everybody's.
+"""
+
+from array import array
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import chromadb
+from chromadb.config import Settings
+from chromadb.errors import NotFoundError
+
+PREFIX: Final = "ailb-"
+
+
+def folder(path: str) -> Any:
+    return chromadb.PersistentClient(path=path, settings=Settings(anonymized_telemetry=False))
+
+
+def server(url: str, token: str) -> Any:
+    """The client of a server. `token` goes into the header that Chroma's token authentication and proxies before it look at."""
+    parts = urlsplit(url)
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    ssl = parts.scheme == "https"
+    port = parts.port or (443 if ssl else 80)
+    return chromadb.HttpClient(
+        host=parts.hostname or "", port=port, ssl=ssl, headers=headers, settings=Settings(anonymized_telemetry=False)
+    )
+
+
+class Chroma:
+    """Does what a frame says."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __call__(self, said: Mapping[str, Any], numbers: "array[float]") -> Any:
+        """Raises what Chroma raises."""
+        does = {"add": self._add, "delete": self._delete, "drop": self._drop, "query": self._query}[said["do"]]
+        return does(PREFIX + said["collection"], said, numbers)
+
+    def _add(self, name: str, said: Mapping[str, Any], numbers: "array[float]") -> None:
+        there = self._client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
+        there.upsert(ids=[str(id) for id in said["ids"]], embeddings=_rows(numbers, len(said["ids"])))
+
+    def _delete(self, name: str, said: Mapping[str, Any], _: "array[float]") -> None:
+        if (there := self._known(name)) is not None:
+            there.delete(ids=[str(id) for id in said["ids"]])
+
+    def _drop(self, name: str, _said: Mapping[str, Any], _: "array[float]") -> None:
+        if self._known(name) is not None:
+            self._client.delete_collection(name)
+
+    def _query(self, name: str, said: Mapping[str, Any], numbers: "array[float]") -> list[tuple[int, float]]:
+        if (there := self._known(name)) is None:
+            return []
+        found = there.query(query_embeddings=[numbers.tolist()], n_results=said["most"], include=["distances"])
+        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
+        return [(int(id), 1.0 - float(distance)) for id, distance in pairs]
+
+    def _known(self, name: str) -> Any:
+        try:
+            return self._client.get_collection(name, embedding_function=None)
+        except NotFoundError:
+            return None
+
+
+def _rows(numbers: "array[float]", count: int) -> list[list[float]]:
+    width = len(numbers) // count
+    return [numbers[at : at + width].tolist() for at in range(0, len(numbers), width)]
