@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ailb import metrics_attempts, metrics_rag, metrics_shadow
+from ailb import metrics_attempts, metrics_memory, metrics_rag, metrics_shadow
 from ailb.attempts import MOST_TARGETS, OTHER, Attempts
 from ailb.clock import Clock
 from ailb.dialect import Target
@@ -62,6 +62,7 @@ class Metrics(Collector):
         self._warnings: dict[str, Row] = {}
         self._ends = Attempts(self.tally, self.clock)
         self._searches = metrics_rag.Searches(self.tally)
+        self.memories = metrics_memory.Memories(self.tally)
         self._shadows = metrics_shadow.Shadows(self.tally)
         self._holds, self._clamps = self.tally.row("holds"), self.tally.row("clamps")
         self.open = self.tally.row("open")
@@ -83,6 +84,7 @@ class Metrics(Collector):
             row[_OUTPUT] += outcome.usage.output
         self._ends.count(exchange, outcome)
         self._searches.count(exchange.notes)
+        self.memories.count(exchange.notes)
         for attempt in exchange.attempts:
             self._attempt(attempt.target.provider, str(attempt.status))
             if attempt.cost is not None:
@@ -111,6 +113,7 @@ class Metrics(Collector):
         yield from self._of_targets(sums)
         yield from metrics_attempts.families(sums, standing(self.tally, self.clock.monotonic()))
         yield from metrics_rag.families(sums)
+        yield from self.memories.families(sums)
         yield from metrics_shadow.families(sums)
         counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
         attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])

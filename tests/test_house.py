@@ -44,12 +44,13 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "genai_prices": frozenset({"ailb.prices_listed"}),
     "toktok": frozenset({"ailb.tokenizer"}),
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
-    "prometheus_client": frozenset({"ailb.metrics", "ailb.metrics_attempts", "ailb.metrics_shadow", "ailb.metrics_rag"}),
+    "prometheus_client": frozenset({"ailb.metrics", "ailb.metrics_attempts", "ailb.metrics_shadow", "ailb.metrics_rag", "ailb.metrics_memory"}),
     "pydantic": frozenset(
         {
             "ailb.admin.billing_budget",
             "ailb.admin.bodies",
             "ailb.admin.keys",
+            "ailb.admin.rag_bodies",
             "ailb.config",
             "ailb.config_values",
             "ailb.config_errors",
@@ -70,6 +71,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.admin.access",
             "ailb.admin.bodies",
             "ailb.admin.keys",
+            "ailb.admin.sessions",
             "ailb.admin.pages",
             "ailb.admin.billing",
             "ailb.admin.billing_asked",
@@ -77,12 +79,15 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.admin.explain",
             "ailb.admin.stats",
             "ailb.admin.openapi",
+            "ailb.admin.rag",
+            "ailb.admin.rag_documents",
             "ailb.server",
             "ailb.engines",
         }
     ),
     "sqlalchemy": frozenset(
         {
+            "ailb.admin.sessions",
             "ailb.store.schema",
             "ailb.store.schema_sessions",
             "ailb.store.sessions",
@@ -97,6 +102,10 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.counters",
             "ailb.store.many",
             "ailb.store.words",
+            "ailb.store.documents",
+            "ailb.store.documents_rows",
+            "ailb.store.documents_sweep",
+            "ailb.store.documents_upload",
             "ailb.store.budgets",
             "ailb.store.audit",
             "ailb.store.audit_paid",
@@ -111,6 +120,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.sweeper",
         }
     ),
+    "chromadb": frozenset({"ailb.vectors_chroma"}),
     "alembic": frozenset({"ailb.store.migrate"}),
     "hypercorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_h2"}),
     "h2": frozenset({"ailb.engines_h2"}),

@@ -48,6 +48,7 @@ class Pages:
 
     async def metrics(self, request: Request) -> Response:
         self._admit(request)
+        await self._metrics.memories.look()
         return Response(self._metrics.text(), media_type=self._metrics.content_type)
 
     async def models(self, request: Request) -> Response:

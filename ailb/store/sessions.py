@@ -105,13 +105,17 @@ class StoredSessions:
         """Rows of sessions, the one used last first, and how many there are. None: everybody's."""
         return await kept.page(self._database, user, limit=limit, offset=offset)
 
+    async def users(self, id: str) -> list[str]:
+        """Who has a session of that name; two of them, if there are more."""
+        rows = await self._database.read(select(SESSIONS.c.user_id).where(SESSIONS.c.session_id == id, SESSIONS.c.bytes > 0).limit(2))
+        return [row["user_id"] for row in rows]
+
     async def export(self, session: Session) -> tuple[RowMapping, Sequence[RowMapping]]:
         """Its row, and those of its turns. Raises NotFound."""
         return await kept.export(self._database, session)
 
     async def forget(self, session: Session) -> None:
         """Turns, words, vectors and summary at once, and what is under way will not be remembered. Raises NotFound."""
-        self._begun.pop(session, None)
         if not await self._database.write(lambda connection: kept.forget(connection, self._words, session)):
             raise NotFound("no such session")
 
