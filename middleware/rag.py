@@ -4,18 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any, Final
+from unicodedata import normalize
 
-from ailb.errors import BadRequest, NotFound, Refusal, Unavailable
+from ailb.errors import NotFound, Refusal, Unavailable
 from ailb.exchange import Exchange, Reply
 from ailb.prompt import Prompt
-from ailb.retrieval import Passage, Reader, Retriever
+from ailb.retrieval import Found, Passage, Reader, Retriever
 from ailb.stack import Next
 from ailb.words import asked
 from middleware.rag_block import MOST_HEAD, Block, assemble
 from middleware.rag_told import SOURCES_HEADER, Told
 
 HEADER: Final = "x-ailb-rag"
-"""Why there are no sources: `unavailable` or `timeout`."""
+"""Why there are no sources: `unavailable` or `timeout`. Or why they may be worse than they could: `degraded`."""
 
 FEW_WORDS: Final = 3
 """A question with fewer words that say something is taken for one that goes on from the question before it."""
@@ -26,14 +27,6 @@ MOST_QUESTION: Final = 2000
 LEAST_CHARACTERS: Final = 1000
 
 
-class Nowhere:
-    """Where there are no documents."""
-
-    async def search(self, reader: Reader, collection: str, question: str, most: int) -> list[Passage]:
-        """Raises BadRequest, always."""
-        raise BadRequest("this gateway has no documents: it needs ailb[rag] to be installed", param="rag_collection")
-
-
 class Rag:
     """Only requests that name a `rag_collection` have to do with it. Retrieval takes `deadline_seconds` at most. When it fails, they go on
     without sources, which a header tells; if it is `required`, they get 503. The sources, with what is said about them, have at most
@@ -42,7 +35,7 @@ class Rag:
 
     def __init__(
         self,
-        retriever: Retriever = Nowhere(),  # noqa: B008 - it has no state
+        retriever: Retriever,
         *,
         deadline_seconds: float = 2.0,
         most_characters: int = 12_000,
@@ -82,8 +75,11 @@ class Rag:
         block, outcome = Block(), "abandoned"
         try:
             passages = await self._found(exchange, collection)
-            block = assemble(passages, token_hex(8), self._most_characters)
+            block = assemble(passages[: exchange.prompt.rag_top_k], token_hex(8), self._most_characters)
             outcome = "found" if block.sources else "empty"
+            if isinstance(passages, Found) and passages.degraded:
+                exchange.reply_headers[HEADER] = "degraded"
+                exchange.notes["rag_degraded"] = passages.degraded
         except NotFound:
             outcome = "not_found"
             raise NotFound(f"there is no collection {collection}", param="rag_collection", code="collection_not_found") from None
@@ -107,7 +103,7 @@ class Rag:
         if not question:
             return ()
         async with asyncio.timeout(self._deadline_seconds):
-            return (await self._retriever.search(reader, collection, question, prompt.rag_top_k))[: prompt.rag_top_k]
+            return await self._retriever.search(reader, normalize("NFC", collection), question, prompt.rag_top_k)
 
 
 def question_of(prompt: Prompt) -> str:
@@ -128,6 +124,7 @@ def _note(exchange: Exchange, block: Block, outcome: str, seconds: float) -> Non
     exchange.record["rag"] = {
         "collection": exchange.prompt.rag_collection,
         "outcome": outcome,
+        "degraded": exchange.notes.get("rag_degraded"),
         "ms": exchange.notes["rag_ms"],
         "characters": len(block.text),
         "sources": [

@@ -22,10 +22,12 @@ from ailb.money import NANO
 from ailb.rates import Prices, Rates
 from ailb.records import Records
 from ailb.replays import Replays
+from ailb.retrieval import Retriever
 from ailb.stack import Next
 from ailb.testing import StillClock, ask
 from ailb.testing_money import MemoryLedger
 from ailb.testing_replays import MemoryReplays
+from ailb.testing_retrieval import MemoryRetriever
 from ailb.tokenizer import Tokenizer
 from ailb.tokens import Counter
 
@@ -71,7 +73,8 @@ class Wrapper:
 
 
 def services() -> dict[type, Any]:
-    return {Clock: StillClock(), Meter: Metrics(), Replays: MemoryReplays(), Ledger: MemoryLedger(), Records: Records()}
+    stored: dict[type, Any] = {Replays: MemoryReplays(), Ledger: MemoryLedger(), Records: Records(), Retriever: MemoryRetriever({})}
+    return {Clock: StillClock(), Meter: Metrics(), **stored}
 
 
 def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Snapshot:

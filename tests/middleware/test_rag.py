@@ -11,7 +11,7 @@ from ailb.errors import BadRequest, NotFound, Unavailable
 from ailb.exchange import Exchange, Reply
 from ailb.keys import Key
 from ailb.prompt import Prompt
-from ailb.retrieval import Passage, Reader
+from ailb.retrieval import Found, Passage, Reader
 from ailb.testing import answers, ask, run
 from ailb.testing_retrieval import Asked, MemoryRetriever
 from middleware.rag import HEADER, MOST_QUESTION, Rag, question_of
@@ -81,6 +81,7 @@ async def test_what_is_noted_and_recorded() -> None:
     assert {
         "collection": "docs",
         "outcome": "found",
+        "degraded": None,
         "ms": millis,
         "characters": size,
         "sources": [{**first, "characters": 14}, {**second, "characters": 15}],
@@ -199,11 +200,21 @@ async def test_no_two_blocks_have_the_same_delimiter() -> None:
     assert blocks[0] != blocks[1]
 
 
-async def test_without_the_service_it_says_what_to_install() -> None:
-    result = await run(Rag(), asks(), answers("Hi"))
-    assert isinstance(result.refusal, BadRequest)
-    assert ("rag_collection", True) == (result.refusal.param, "ailb[rag]" in result.refusal.message)
-    assert "Hi" == (await run(Rag(), ask(), answers("Hi"))).text
+async def test_passages_found_by_their_words_only_are_told_to_be() -> None:
+    class Degraded:
+        async def search(self, reader: Reader, collection: str, question: str, most: int) -> list[Passage]:
+            return Found(PASSAGES, degraded="embedder")
+
+    result = await run(Rag(Degraded()), asks(), answers("Hi"))
+    assert {SOURCES_HEADER: "2", HEADER: "degraded"} == result.exchange.reply_headers
+    assert ("found", "embedder") == (result.exchange.notes["rag"], result.exchange.notes["rag_degraded"])
+    assert "embedder" == result.exchange.record["rag"]["degraded"]
+
+
+async def test_a_collections_name_may_be_composed_as_it_likes() -> None:
+    docs = retriever()
+    await run(Rag(docs), asks(collection="cafe\u0301"), answers("Hi"))
+    assert ["caf\u00e9"] == [search.collection for search in docs.asked]
 
 
 @pytest.mark.parametrize(
