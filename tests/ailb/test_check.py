@@ -122,7 +122,7 @@ def test_it_shows_how_models_are_served(tmp_path: Path) -> None:
 def test_the_default_shows_its_stand_in() -> None:
     lines = report(DEFAULT, {}).splitlines()
     assert (
-        "edge -> access -> records -> auth -> idempotency -> ratelimit -> budget -> rag -> routing (strategy = load_balanced) -> provider"
+        "edge -> access -> records -> auth -> idempotency -> ratelimit -> budget -> memory -> rag -> routing (strategy = load_balanced) -> provider"
         == lines[0]
     )
     assert {"  echo        stand-in", "  openai      off       OPENAI_API_KEY is not set", "ok"} <= set(lines)

@@ -23,11 +23,13 @@ from ailb.rates import Prices, Rates
 from ailb.records import Records
 from ailb.replays import Replays
 from ailb.retrieval import Retriever
+from ailb.sessions import Sessions
 from ailb.stack import Next
 from ailb.testing import StillClock, ask
 from ailb.testing_money import MemoryLedger
 from ailb.testing_replays import MemoryReplays
 from ailb.testing_retrieval import MemoryRetriever
+from ailb.testing_sessions import MemorySessions
 from ailb.tokenizer import Tokenizer
 from ailb.tokens import Counter
 
@@ -74,6 +76,7 @@ class Wrapper:
 
 def services() -> dict[type, Any]:
     stored: dict[type, Any] = {Replays: MemoryReplays(), Ledger: MemoryLedger(), Records: Records(), Retriever: MemoryRetriever({})}
+    stored[Sessions] = MemorySessions()
     return {Clock: StillClock(), Meter: Metrics(), **stored}
 
 
