@@ -28,6 +28,9 @@ LOG = structlog.get_logger("ailb.edge")
 WATCH_AFTER_SECONDS: Final = 0.05
 """When the watcher for the hang-up starts. It is a task, which an answer that is there before does not need to pay for."""
 
+SHED_SECONDS: Final = 0.05
+MOST_UNREAD: Final = 65_536
+
 
 class Edge:
     """The ASGI endpoint for clients of one speech."""
@@ -41,7 +44,7 @@ class Edge:
         try:
             live = self._gateway.admit()
         except Unavailable as refusal:
-            await self._refuse(send, scope, refusal)
+            await self._shed(send, scope, refusal)
             return
         outlet = Outlet(collected(send) if scope["http_version"] == "1.0" else send, id)
         try:
@@ -73,10 +76,22 @@ class Edge:
         exchange.via = self._gateway.via(headers.get("via", ""))
         return exchange
 
-    async def _refuse(self, send: Send, scope: Scope, refusal: Refusal) -> None:
+    async def _shed(self, send: Send, scope: Scope, refusal: Refusal) -> None:
+        """Not in an instant: who asks again and again would take the time of those who are served. A small body is there by then, so that
+        the connection can be used again, and the next refusal costs less than a new connection.
+        """
+        if self._gateway.draining:
+            await self._refuse(send, scope, refusal)
+            return
+        await asyncio.sleep(SHED_SECONDS)
+        length = scope["ailb.headers"].get("content-length", "")
+        await self._refuse(send, scope, refusal, close=not length.isdecimal() or int(length[:9]) > MOST_UNREAD)
+
+    async def _refuse(self, send: Send, scope: Scope, refusal: Refusal, *, close: bool = True) -> None:
         """Before there was an exchange. The body may be unread, so the connection is not used again."""
         LOG.info("refused", id=scope["ailb.id"], path=scope["path"], status=refusal.status, error=refusal.message)
-        await refuse(send, refusal, scope["ailb.id"], body=self._speech.error(refusal), close=scope["http_version"] != "2")
+        close = close and scope["http_version"] != "2"
+        await refuse(send, refusal, scope["ailb.id"], body=self._speech.error(refusal), close=close)
 
 
 class _Service:

@@ -173,8 +173,17 @@ async def test_a_gateway_that_drains_or_is_full_takes_nothing() -> None:
     assert (503, "1") == (client.status, client.headers["retry-after"])
     gateway.release(live)
     gateway.draining = True
-    assert (await Client(app).run()).status == 503
+    client = await Client(app).run()
+    assert (503, "close") == (client.status, client.headers["connection"])
     assert over(gateway)
+
+
+@pytest.mark.parametrize(("length", "told"), [("300", None), ("65537", "close"), ("9" * 30, "close"), ("\xb2", "close"), ("", "close")])
+async def test_a_full_gateway_keeps_the_connection_of_a_small_request(length: str, told: str | None) -> None:
+    app, gateway = await edge(Upstream(WHOLE), max_requests=1)
+    gateway.admit()
+    client = await Client(app, headers={"content-length": length}).run()
+    assert (503, told) == (client.status, client.headers.get("connection"))
 
 
 async def test_http2_has_no_connection_header() -> None:

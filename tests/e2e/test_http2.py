@@ -60,24 +60,38 @@ def test_it_is_spoken(two: Gateway, upstream: Upstream) -> None:
     assert str(completion("onetwo")["choices"][0]["message"]["content"]).encode() in answers[1][1]
 
 
-@pytest.mark.parametrize("complete", [False, True], ids=["headers", "whole requests"])
-def test_a_rapid_reset_ends_its_connection_early(two: Gateway, upstream: Upstream, complete: bool) -> None:
+def resets(client: Http2, body: bytes) -> bytes:
+    """So many requests, each taken back at once; without a body they are not even whole."""
+    flood: list[Frame] = []
+    for stream in range(1, 2 * RESETS, 2):
+        flood.append(HeadersFrame(stream, client.h2.encoder.encode(client.head()), flags=["END_HEADERS"]))
+        if body:
+            flood.append(DataFrame(stream, body, flags=["END_STREAM"]))
+        flood.append(RstStreamFrame(stream, int(ErrorCodes.CANCEL)))
+    return wire(flood)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["headers", "whole requests"])
+def test_a_rapid_reset_ends_its_connection_early(two: Gateway, upstream: Upstream, whole: bool) -> None:
     model, memory = upstream.on(hello), two.rss
-    body = asked(model)
     with Http2(two.port) as bystander, Http2(two.port) as client:
-        head = client.h2.encoder.encode(client.head())
-        flood: list[Frame] = []
-        for stream in range(1, 2 * RESETS, 2):
-            flood.append(HeadersFrame(stream, head if stream == 1 else client.h2.encoder.encode(client.head()), flags=["END_HEADERS"]))
-            if complete:
-                flood.append(DataFrame(stream, body, flags=["END_STREAM"]))
-            flood.append(RstStreamFrame(stream, int(ErrorCodes.CANCEL)))
-        client.send(wire(flood))
+        client.send(resets(client, asked(model) if whole else b""))
         assert client.ended() == ErrorCodes.ENHANCE_YOUR_CALM
         assert bystander.answer(bystander.get("/healthz"))[0] == 200
     assert len(upstream.calls(model)) <= 100
     assert two.rss - memory < MOST_MEMORY
     well(two, upstream)
+
+
+def test_a_rapid_reset_does_no_harm_where_http2_is_off(gateway: Gateway, upstream: Upstream, engine: str) -> None:
+    """Hypercorn speaks it all the same, to refuse each request."""
+    model, memory = upstream.on(hello), gateway.rss
+    with Http2(gateway.port) as client:
+        client.send(resets(client, asked(model)))
+        assert client.ended() == (ErrorCodes.ENHANCE_YOUR_CALM if engine == "hypercorn" else 0)
+    assert gateway.rss - memory < MOST_MEMORY
+    assert (200, 1) == (gateway.chat(model).status, len(upstream.calls(model)))
+    assert [entry for entry in gateway.log() if entry["level"] == "error"] == []
 
 
 FLOODS: dict[str, Callable[[int], list[Frame]]] = {

@@ -41,6 +41,7 @@ def test_as_many_are_served_as_ever_and_the_rest_is_told_to_wait(launch: Launch,
                 assert 200 == gateway.get("/healthz").status
                 gates[-1].set()
                 served = [client.answer() for client in clients[:CAPACITY]]
+                assert 200 == clients[-1].get("/healthz").answer().status  # on the connection on which it was told to wait
             assert [200] * CAPACITY == [answer.status for answer in served]
             assert all(
                 (said(answer.body) if wave % 2 == 0 else answer.json["choices"][0]["message"]["content"]) == "hello" for answer in served
