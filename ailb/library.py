@@ -1,6 +1,6 @@
 """Documents and their vectors, as the configuration has them: what is open as long as the store is."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from importlib.util import find_spec
@@ -63,16 +63,20 @@ class Library:
         The local model embeds where the document is read, in the worker; a provider is asked from here. Raises BadRequest for what cannot
         be read, Unavailable, and what the embedder raises.
         """
-        from ailb.ingest.chunk import embedded  # it needs the extra, and only here
-
         near = isinstance(embedder, LocalEmbedder)
         async with self._parser.document(name, content, content_type=content_type, embed=near) as document:
             while chunks := await document.more():
                 pieces = [Piece(each["text"], each["heading"], each["page"], each.get("vector")) for each in chunks]
                 if embedder is not None and not near:
-                    vectors = await embedder.embed([embedded(piece.heading, piece.text) for piece in pieces], user=user)
-                    pieces = [replace(piece, vector=vector) for piece, vector in zip(pieces, vectors, strict=True)]
+                    pieces = await self.embedded(pieces, embedder, user)
                 yield document.title, pieces, document.given == document.total
+
+    async def embedded(self, pieces: Sequence[Piece], embedder: Embedder, user: str) -> list[Piece]:
+        """With vectors. Raises what the embedder raises."""
+        from ailb.ingest.chunk import embedded  # it needs the extra, and only here
+
+        vectors = await embedder.embed([embedded(piece.heading, piece.text) for piece in pieces], user=user)
+        return [replace(piece, vector=vector) for piece, vector in zip(pieces, vectors, strict=True)]
 
     def by(self, embedder: Embedder) -> Searcher:
         return Searcher(self.documents, self.vectors, embedder, self._tally)

@@ -15,11 +15,12 @@ SHOWN: Final = 400
 
 
 class Bar:
-    """On the standard error, gone when it is done."""
+    """On the standard error, if that is a terminal; gone when it is done."""
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task("reading", total=None)
 
     def __enter__(self) -> Self:
