@@ -122,6 +122,22 @@ def test_priorities_are_of_no_account(two: Gateway, upstream: Upstream) -> None:
     well(two, upstream)
 
 
+@pytest.mark.parametrize("late", [RstStreamFrame, WindowUpdateFrame, DataFrame])
+def test_frames_for_what_is_over_harm_nobody(two: Gateway, upstream: Upstream, late: type[Frame]) -> None:
+    """They are not even counted, but others have their turns between them."""
+    content: dict[type[Frame], object] = {RstStreamFrame: 8, WindowUpdateFrame: 1, DataFrame: b"x"}
+    memory = two.rss
+    with Http2(two.port) as client, Http2(two.port) as other:
+        stream = client.get("/healthz")
+        assert client.answer(stream)[0] == 200
+        frames = wire([late(stream, content[late])] * 1000)  # type: ignore[arg-type]
+        for _ in range(50):
+            client.send(frames)
+            assert other.answer(other.get("/healthz"))[0] == 200
+    assert two.rss - memory < MOST_MEMORY
+    well(two, upstream)
+
+
 def test_headers_without_end_are_cut(two: Gateway, upstream: Upstream) -> None:
     memory = two.rss
     with Http2(two.port) as client:
