@@ -69,7 +69,7 @@ class _Process:
         self._clock = Clock()
         self._metrics = Metrics(tally, self._clock)
         healths = Healths(self._metrics.tally)
-        self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: healths}, path, environ)
+        self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: healths, Tally: self._metrics.tally}, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()
         self._shelf = Shelf(self._services[Records], asked_at)
@@ -90,9 +90,12 @@ def _app(gateway: Gateway, metrics: Metrics, config: Config, store: "Store | Non
     speeches = (Chat(), Messages(), OllamaChat())
     if store is None:
         return app.build(gateway, metrics, config, speeches)
-    from ailb.admin.routes import routes  # they bring SQLAlchemy along
+    from ailb.admin.routes import routes, shelved  # they bring SQLAlchemy along
 
+    metrics.memories.asked = store.sessions.active
     api = routes(gateway, store.database, store.keys, store.budgets, shelf)
+    if store.library is not None:
+        api += shelved(gateway, store.keys, store.library)
     return app.build(gateway, metrics, config, speeches, api, store.keys)
 
 

@@ -24,13 +24,18 @@ class Body(BaseModel):
 B = TypeVar("B", bound=Body)
 
 
-async def body_of(request: Request, shape: type[B], *, empty: bool = False) -> B:
-    """The request's body as `shape`. Raises BadRequest naming the member, and what `read_body` raises. `empty`: no body is `{}`."""
+async def body_of(request: Request, shape: type[B], *, empty: bool = False, most: int = MOST_BYTES) -> B:
+    """The request's body as `shape`. Raises BadRequest naming the member, and what `raw_of` raises. `empty`: no body is `{}`."""
+    raw = await raw_of(request, most)
+    return checked({} if empty and not raw else parse(raw), shape)
+
+
+async def raw_of(request: Request, most: int) -> bytes:
+    """The request's body. Raises BadRequest for one that is not complete, and what `read_body` raises."""
     try:
-        raw = await read_body(request.receive, request.scope["ailb.headers"], most=MOST_BYTES, limit=Deadline(BODY_SECONDS))
+        return await read_body(request.receive, request.scope["ailb.headers"], most=most, limit=Deadline(BODY_SECONDS))
     except ClientLeft:
         raise BadRequest("the body is not complete") from None
-    return checked({} if empty and not raw else parse(raw), shape)
 
 
 def checked(data: dict[str, Any], shape: type[B]) -> B:

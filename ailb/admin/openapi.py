@@ -51,7 +51,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.parameters:
         made["parameters"] = [_parameter(name, operation.path) for name in operation.parameters]
     if operation.body is not None:
-        made["requestBody"] = {"required": True, "content": {JSON: {"schema": ref(operation.body)}}}
+        content: dict[str, Any] = {JSON: {"schema": ref(operation.body)}}
+        if operation.form:
+            content["multipart/form-data"] = {"schema": ref("Files")}
+        made["requestBody"] = {"required": True, "content": content}
     return made
 
 

@@ -35,7 +35,9 @@ PARAMETERS: Final[Mapping[str, Schema]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`answers`: a schema's name by media type. `open`: for everybody, without a key."""
+    """`answers`: a schema's name by media type. `form`: its body may also be files. `open`: for everybody, without a
+    key.
+    """
 
     method: str
     path: str
@@ -43,6 +45,7 @@ class Operation:
     answers: Mapping[str, str]
     parameters: tuple[str, ...] = ()
     body: str | None = None
+    form: bool = False
     statuses: tuple[int, ...] = (200,)
     error: str = "Error"
     open: bool = False
@@ -51,6 +54,8 @@ class Operation:
 _CHAT: Final = ("X-Session-ID", "X-Preferred-Model")
 _RANGE: Final = ("key_id", "user_id", "provider", "model", "period", "start_date", "end_date")
 _USER: Final = ("X-User-ID",)
+_COLLECTION: Final = ("name", *_USER)
+_COLLECTIONS: Final = "/api/rag/collections"
 
 OPERATIONS: Final = (
     Operation("POST", "/v1/chat/completions", "A chat, as OpenAI's", {JSON: "ChatAnswer", EVENTS: "Event"}, _CHAT, "Chat"),
@@ -91,4 +96,32 @@ OPERATIONS: Final = (
     ),
     Operation("POST", "/api/billing/budget", "Set a budget", {JSON: "Budget"}, _USER, "BudgetTerms"),
     Operation("GET", "/api/billing/budget/{key_id}", "What a key's budget has left", {JSON: "Budget"}, ("key_id", *_USER)),
+    Operation("GET", "/api/sessions", "Remembered conversations, the one used last first", {JSON: "Sessions"}, ("limit", "offset", *_USER)),
+    Operation("GET", "/api/sessions/{id}", "All that is remembered of one", {JSON: "Session"}, ("id", *_USER)),
+    Operation("DELETE", "/api/sessions/{id}", "Forget one", {}, ("id", *_USER), statuses=(204,)),
+    Operation("GET", _COLLECTIONS, "The collections of documents, by name", {JSON: "Collections"}, ("limit", "offset", *_USER)),
+    Operation("POST", _COLLECTIONS, "A new collection", {JSON: "Collection"}, _USER, "NewCollection", statuses=(201,)),
+    Operation("GET", f"{_COLLECTIONS}/{{name}}", "One collection", {JSON: "Collection"}, _COLLECTION),
+    Operation("DELETE", f"{_COLLECTIONS}/{{name}}", "Delete a collection and all that is in it", {}, _COLLECTION, statuses=(204,)),
+    Operation("POST", f"{_COLLECTIONS}/{{name}}/search", "Passages that belong to a question", {JSON: "Passages"}, _COLLECTION, "Search"),
+    Operation("GET", f"{_COLLECTIONS}/{{name}}/documents", "The documents, by id", {JSON: "Documents"}, (*_COLLECTION, "limit", "offset")),
+    Operation(
+        "POST",
+        f"{_COLLECTIONS}/{{name}}/documents",
+        "Take in documents: texts, or files in a form",
+        {JSON: "TakenDocuments"},
+        _COLLECTION,
+        "NewDocuments",
+        form=True,
+        statuses=(201,),
+    ),
+    Operation("DELETE", f"{_COLLECTIONS}/{{name}}/documents/{{id}}", "Delete a document", {}, (*_COLLECTION, "id"), statuses=(204,)),
+    Operation(
+        "PUT",
+        f"{_COLLECTIONS}/{{name}}/documents/{{id}}/chunks",
+        "Take in a document that was cut and embedded elsewhere",
+        {JSON: "TakenChunks"},
+        (*_COLLECTION, "id"),
+        "NewChunks",
+    ),
 )

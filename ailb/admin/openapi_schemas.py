@@ -147,6 +147,79 @@ _KEYS: Final[Mapping[str, Schema]] = {
     "KeyChange": body(name=NAME, **_TERMS),
     "Rotation": body(grace_seconds={"type": "integer", "minimum": 0}),
 }
+_COLLECTION_NAME: Final = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}$"}
+_LINE: Final = {"type": "string", "maxLength": 1000}
+_BOUNDS: Final[Mapping[str, Schema]] = {"total": COUNT, "limit": COUNT, "offset": COUNT}
+_DOCUMENTS: Final[Mapping[str, Schema]] = {
+    "NewCollection": body("name", name=_COLLECTION_NAME, shared=FLAG, metadata=OBJECT),
+    "Collection": answer(
+        name=TEXT,
+        shared=FLAG,
+        embedder=maybe(TEXT),
+        dimension=maybe(COUNT),
+        documents=COUNT,
+        chunks=COUNT,
+        created_at=TIME,
+        metadata=OBJECT,
+    ),
+    "Collections": answer(collections=listed(ref("Collection")), **_BOUNDS),
+    "NewDocuments": body(
+        "documents",
+        documents=listed(
+            body(
+                "text",
+                text={"type": "string", "minLength": 1},
+                id={"type": "string", "minLength": 1, "maxLength": 200},
+                title=_LINE,
+                source=_LINE,
+                metadata=OBJECT,
+            ),
+            minItems=1,
+            maxItems=100,
+        ),
+    ),
+    "Files": {"type": "object", "additionalProperties": {"type": "string", "format": "binary"}},
+    "Document": answer(
+        id=TEXT, hash=TEXT, title=TEXT, source=TEXT, bytes=COUNT, chunks=COUNT, created_at=TIME, updated_at=TIME, metadata=OBJECT
+    ),
+    "Documents": answer(documents=listed(ref("Document")), **_BOUNDS),
+    "TakenDocuments": answer(documents=listed(ref("Document"))),
+    "NewChunks": body(
+        "hash",
+        "chunks",
+        hash={"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+        title=_LINE,
+        source=_LINE,
+        bytes=COUNT,
+        metadata=OBJECT,
+        embedder={"type": "string", "maxLength": 200},
+        chunks=listed(
+            body("text", text={"type": "string", "minLength": 1}, heading=_LINE, page=maybe(COUNT), vector=maybe(listed(NUMBER))),
+            minItems=1,
+            maxItems=256,
+        ),
+        first=COUNT,
+        last=FLAG,
+    ),
+    "TakenChunks": answer(chunks=COUNT),
+    "Search": body("query", query={"type": "string", "minLength": 1}, top_k={"type": "integer", "minimum": 1, "maximum": 50}),
+    "Passages": answer(
+        passages=listed(
+            answer(
+                id=TEXT,
+                document=TEXT,
+                text=TEXT,
+                title=TEXT,
+                source=TEXT,
+                heading=TEXT,
+                page=maybe(COUNT),
+                score=NUMBER,
+                metadata=OBJECT,
+            )
+        ),
+        degraded=maybe(TEXT),
+    ),
+}
 _MESSAGES: Final = {"messages": listed(OBJECT)}
 _CONVERSATIONS: Final[Mapping[str, Schema]] = {
     "Chat": {"type": "object", "properties": {"model": TEXT, "stream": FLAG, **_MESSAGES}, "required": ["messages"]},
@@ -197,6 +270,15 @@ _STATS: Final = answer(
     success_rate=NUMBER,
     providers=named(answer(**_TARGET_STATS, models=named(answer(**_TARGET_STATS)))),
 )
+_ABOUT_SESSION: Final[Mapping[str, Schema]] = {"id": TEXT, "user_id": TEXT, "created_at": TIME, "updated_at": TIME, "bytes": COUNT}
+_SESSIONS: Final[Mapping[str, Schema]] = {
+    "Sessions": answer(sessions=listed(answer(**_ABOUT_SESSION, turns=COUNT)), total=COUNT, limit=COUNT, offset=COUNT),
+    "Session": answer(
+        **_ABOUT_SESSION,
+        summary=TEXT,
+        turns=listed(answer(number=COUNT, at=TIME, messages=listed(OBJECT), tokens=COUNT, cut=FLAG)),
+    ),
+}
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
     "AnthropicError": ANTHROPIC_ERROR,
@@ -210,4 +292,6 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     **_CONVERSATIONS,
     **_KEYS,
     **_BILLING,
+    **_SESSIONS,
+    **_DOCUMENTS,
 }

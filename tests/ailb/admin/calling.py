@@ -8,12 +8,13 @@ from typing import Any
 from starlette.applications import Starlette
 
 from ailb.admin.access import ApiRoute
-from ailb.admin.routes import routes
+from ailb.admin.routes import routes, shelved
 from ailb.app import build
 from ailb.clients.chat import Chat
 from ailb.clock import Clock
 from ailb.config import Config
 from ailb.gateway import Gateway
+from ailb.library import Library
 from ailb.loader import Snapshot
 from ailb.metrics import Metrics
 from ailb.models import Models
@@ -22,7 +23,9 @@ from ailb.records_shelf import Shelf
 from ailb.secret import Secret
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
+from ailb.store.documents import Documents
 from ailb.store.keys import KeyStore
+from ailb.vectors import NoVectors
 from tests.ailb.serving import Client, Upstream, snapshot, started
 
 ADMIN = "admin-key-of-some-length"
@@ -45,13 +48,14 @@ class Api:
         self.database = database
         self.api = api
         self.records = Records()
+        self.documents: Documents
 
     async def __call__(
         self, method: str, path: str, body: Any = b"", *, bearer: str = "", user: str = "", peer: str = "127.0.0.1", **headers: str
     ) -> Client:
         """`headers` with `_` for `-`. A body is sent as JSON unless `content_type` says otherwise."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if body != b"" or method in ("POST", "PATCH"):
+        if body != b"" or method in ("POST", "PUT", "PATCH"):
             sent = {"content-type": "application/json", **sent}
         if bearer:
             sent["authorization"] = f"Bearer {bearer}"
@@ -73,10 +77,12 @@ async def calling(folder: Path, mode: str, clock: Clock) -> AsyncIterator[Api]:
         keys = KeyStore(database, clock)
         records = Records()
         api = routes(gateway, database, keys, Budgets(database), Shelf(records))
-        asgi = build(gateway, Metrics(), config, (Chat(),), api, keys)
+        library = Library(database, NoVectors())
+        asgi = build(gateway, Metrics(), config, (Chat(),), [*api, *shelved(gateway, keys, library)], keys)
         made = Api(gateway, asgi, keys, database, [route for route in asgi.routes if isinstance(route, ApiRoute)])
-        made.records = records
-        yield made
+        made.records, made.documents = records, library.documents
+        async with library:
+            yield made
         await keys._cache.close()
     await gateway.stop()
 

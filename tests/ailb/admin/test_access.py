@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from ailb.admin.access import Access, ApiRoute, Principal
 from ailb.admin.pages import answer
 from ailb.errors import Forbidden
 from ailb.records import Record
+from ailb.sessions import Session
+from ailb.store.documents_rows import Piece, Upload
+from ailb.store.sessions import StoredSessions
 from tests.ailb.admin.calling import ADMIN, Api, calling, endpoints
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.talking import say
 
 CALLERS = ("none", "bad", "placeholder", "key", "other's key", "user", "spoof", "admin")
 """user: named by a trusted proxy. spoof: `X-User-ID` from elsewhere. admin: with the admin key."""
 
 READ, WRITE = (401, 401, 401, 200, 200, 401, 401, 200), (401, 401, 401, 403, 403, 401, 401, 200)
 ONE = (401, 401, 401, 200, 404, 401, 401, 200)
+DELETE = (401, 401, 401, 204, 404, 401, 401, 204)
 MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/keys"): READ,
     ("POST", "/api/keys"): (*WRITE[:-1], 201),
@@ -37,6 +43,18 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("POST", "/api/routing/explain"): READ,
     ("GET", "/api/routing/stats"): WRITE,
     ("GET", "/api/requests/{id}"): ONE,
+    ("GET", "/api/rag/collections"): READ,
+    ("POST", "/api/rag/collections"): (401, 401, 401, 201, 201, 401, 401, 201),
+    ("GET", "/api/rag/collections/{id}"): ONE,
+    ("DELETE", "/api/rag/collections/{id}"): DELETE,
+    ("POST", "/api/rag/collections/{id}/search"): ONE,
+    ("GET", "/api/rag/collections/{id}/documents"): ONE,
+    ("POST", "/api/rag/collections/{id}/documents"): (401, 401, 401, 201, 404, 401, 401, 201),
+    ("DELETE", "/api/rag/collections/{id}/documents/{id}"): DELETE,
+    ("PUT", "/api/rag/collections/{id}/documents/{id}/chunks"): ONE,
+    ("GET", "/api/sessions"): READ,
+    ("GET", "/api/sessions/{id}"): ONE,
+    ("DELETE", "/api/sessions/{id}"): (401, 401, 401, 204, 404, 401, 401, 204),
 }
 """Every route, and what each caller gets in keyed mode. A route that is not in here fails the tests: say who may call it."""
 
@@ -47,14 +65,18 @@ ROUTES = sorted(MATRIX)
 
 
 def asked(route: tuple[str, str], id: str) -> tuple[str, str, dict[str, Any]]:
-    """Method, path and body of a good request about the key `id`, or a request of that id."""
+    """Method, path and body of a good request about the key `id`, or a request or session of that id."""
     bodies: dict[str, dict[str, Any]] = {
         "/api/keys": {"name": "new"},
         "/api/billing/budget": {"key_id": id, "monthly_limit_dollars": 5},
         "/api/routing/explain": {"messages": [{"role": "user", "content": "Hi"}]},
+        "/api/rag/collections": {"name": f"new-{id}"},
+        "/api/rag/collections/{id}/search": {"query": "Hi"},
+        "/api/rag/collections/{id}/documents": {"documents": [{"id": id, "text": "Hi"}]},
+        "/api/rag/collections/{id}/documents/{id}/chunks": {"hash": sha256(b"Hi").hexdigest(), "chunks": [{"text": "Hi"}]},
     }
     method, path = route
-    return method, re.sub(r"{\w+}", id, path), bodies.get(path, {})
+    return method, path.replace("{id}", id), bodies.get(path, {})
 
 
 @pytest.fixture(params=["keyed"])
@@ -68,16 +90,25 @@ async def call(api: Api, route: tuple[str, str], caller: str, peer: str = "127.0
     """The status that `caller` gets for ann's key."""
     anns, record = await api.keys.create("ann", {"name": "ann's"})
     api.records.put("ann", record.id, Record(b"{}", {}), keep=10)
+    await say(StoredSessions(api.database), "hi", session=Session("ann", record.id))
+    await shelve(api, record.id)
     bobs, _ = await api.keys.create("bob", {"name": "bob's"})
     bearers = {"bad": "sk-ailb_" + "x" * 43, "placeholder": "sk-none", "key": anns, "other's key": bobs, "admin": ADMIN}
-    user = "ann" if caller in ("user", "spoof") else ""
+    acts = caller == "admin" and route[1].startswith("/api/rag")  # names are a user's own, so the admin says whose
+    user = "ann" if caller in ("user", "spoof") or acts else ""
     peer = "10.0.0.9" if caller == "user" else peer
     client = await api(*asked(route, record.id), bearer=bearers.get(caller, ""), user=user, peer=peer)
     return client.status
 
 
+async def shelve(api: Api, name: str) -> None:
+    """Ann's collection of that name, with a document of that name."""
+    collection = await api.documents.create("ann", name)
+    await api.documents.put(collection, Upload(name, sha256(b"Hi").digest()), [Piece("Hi")])
+
+
 async def test_every_route_is_in_the_table(api: Api) -> None:
-    assert set(MATRIX) == {(method, re.sub(r"{\w+}", "{id}", path)) for method, path in endpoints(api.api)}
+    assert set(MATRIX) == {(method, re.sub(r"{\w+(:path)?}", "{id}", path)) for method, path in endpoints(api.api)}
 
 
 async def test_the_app_has_no_other_route_under_api(api: Api) -> None:
@@ -113,6 +144,8 @@ async def test_a_trusted_proxy_is_believed_by_its_address(api: Api, route: tuple
 async def test_in_local_mode_a_user_is_who_it_says_and_a_key_must_still_be_good(api: Api, route: tuple[str, str]) -> None:
     _, record = await api.keys.create("ann", {"name": "ann's"})
     api.records.put("ann", record.id, Record(b"{}", {}), keep=10)
+    await say(StoredSessions(api.database), "hi", session=Session("ann", record.id))
+    await shelve(api, record.id)
     call_it = asked(route, record.id)
     assert 401 == (await api(*call_it, bearer="sk-ailb_" + "x" * 43, user="ann")).status
     assert MATRIX[route][3] == await call(api, route, "key")

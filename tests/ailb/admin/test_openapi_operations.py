@@ -13,7 +13,7 @@ def test_each_operation_is_there_once() -> None:
 def test_an_operation_takes_and_gives_what_is_described(operation: Operation) -> None:
     schemas = {operation.error, *operation.answers.values(), *([operation.body] if operation.body else [])}
     assert schemas <= SCHEMAS.keys()
-    assert (operation.body is not None) is (operation.method in ("POST", "PATCH"))
+    assert (operation.body is not None) is (operation.method in ("POST", "PUT", "PATCH"))
 
 
 def test_only_what_says_nothing_about_users_is_open() -> None:
