@@ -24,6 +24,10 @@ from ailb.words import MOST_TERMS, asked, indexed
         ("مدرسة", "مدرس"),
         ("ال", "ال"),
         ("Größe", "größe"),
+        ("Configuration configuring", "configur configur"),
+        ("Verfassungsgericht", "verfassu"),
+        ("конфигурации", "конфигур"),
+        ("max_completion_tokens sha256sums1", "max_completion_tokens sha256sums1"),
     ],
 )
 def test_what_is_indexed(text: str, words: str) -> None:
@@ -36,6 +40,7 @@ def test_what_is_indexed(text: str, words: str) -> None:
         ("", []),
         ("What is the capital of France?", ["capital", "france"]),
         ("What is it?", ["what", "is", "it"]),
+        ("Did they do it themselves in Heidelberg?", ["heidelbe"]),
         ("war war WAR", ["war"]),
         ("中文检索", ["中文", "文检", "检索"]),
     ],
