@@ -55,16 +55,14 @@ def run(options: Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _ingest(gateway: "Gateway", options: Namespace) -> int:
-    from importlib.util import find_spec
-
     from ailb.commands.rag_ingest import How, ingest
     from ailb.commands.rag_told import Bar, summary
     from ailb.errors import ConfigError
     from ailb.ingest.limits import Limits
+    from ailb.ingest.needed import lacking
 
-    missing = [name for name in ("bs4", "markdownify", "pypdf", "semantic_text_splitter") if find_spec(name) is None]
-    if missing:
-        raise ConfigError("", f"reading documents needs {', '.join(missing)}: pip install 'ailb[rag]'")
+    if problem := lacking():
+        raise ConfigError("", problem)
     limits = Limits(bytes=options.max_bytes, pages=options.max_pages, chunks=options.max_chunks)
     how = How(options.shared, options.keep, options.jobs, options.model_path, limits)
     with Bar() as bar:

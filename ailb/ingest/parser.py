@@ -15,9 +15,13 @@ import orjson
 from ailb.errors import Unavailable
 from ailb.ingest import frames
 from ailb.ingest.limits import Limits, Unreadable
+from ailb.ingest.needed import lacking
 
 _KNOWN: Final = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
 """What the worker gets of the environment. It reads what strangers wrote, and needs no keys for that."""
+
+IDLE_SECONDS: Final = 60.0
+"""For how long a worker waits for the next document: with its model it takes 250 MB."""
 
 
 class Document:
@@ -43,8 +47,10 @@ class Document:
 class Parser:
     """One worker, made when the first document comes. Documents are taken one at a time; others wait."""
 
-    def __init__(self, limits: Limits | None = None, *, model_path: str | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, model_path: str | None = None, idle_seconds: float = IDLE_SECONDS) -> None:
         self._limits = limits or Limits()
+        self._idle_seconds = idle_seconds
+        self._idle: asyncio.TimerHandle | None = None
         self._model_path = model_path
         self._turn = asyncio.Lock()
         self._worker: asyncio.subprocess.Process | None = None
@@ -53,6 +59,8 @@ class Parser:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
         await self._end()
 
     @asynccontextmanager
@@ -60,19 +68,25 @@ class Parser:
         """`embed`: by the local model. Raises Unreadable where it cannot be read or takes too much, Unavailable without a worker."""
         if len(content) > self._limits.bytes:
             raise Unreadable(name, f"has {len(content)} bytes, and may have {self._limits.bytes}")
+        if problem := lacking():
+            raise Unavailable(problem)
         asked = {"name": name, "type": content_type, "embed": embed, "model_path": self._model_path, "limits": asdict(self._limits)}
         async with self._turn:
-            clean = False
+            if self._idle is not None:
+                self._idle.cancel()
+            document: Document | None = None
+            ready = False
             try:
-                document = Document(name, await self._ask(name, orjson.dumps(asked), content), self)
+                try:
+                    document = Document(name, await self._ask(name, orjson.dumps(asked), content), self)
+                except Unreadable:  # it has said so, and waits for the next one; or it is gone
+                    ready = True
+                    raise
                 yield document
-                clean = document.given == document.total
-            except Unreadable as problem:
-                clean = problem.name == name and self._worker is not None and self._worker.returncode is None
-                raise
             finally:
-                if not clean:  # it would go on telling about this one
+                if not ready and (document is None or document.given < document.total):  # it would go on telling about this one
                     await self._end()
+                self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._dismiss)
 
     async def said(self, name: str) -> dict[str, Any]:
         """What the worker says next. Raises Unreadable."""
@@ -116,6 +130,12 @@ class Parser:
         if status == -SIGXCPU:
             return f"takes more than {self._limits.cpu_seconds} seconds of the processor"
         return f"cannot be read: its worker has ended with {status}"
+
+    def _dismiss(self) -> None:
+        """The event loop sees to the rest."""
+        worker, self._worker = self._worker, None
+        if worker is not None and worker.returncode is None:
+            worker.kill()
 
     async def _end(self) -> None:
         worker, self._worker = self._worker, None

@@ -102,3 +102,12 @@ async def test_it_does_not_know_the_keys(monkeypatch: pytest.MonkeyPatch) -> Non
         assert 10 == os.getpriority(os.PRIO_PROCESS, parser._worker.pid)
     assert b"PATH=" in known
     assert b"sk-canary" not in known
+
+
+async def test_a_worker_with_nothing_to_do_is_sent_away() -> None:
+    async with Parser(idle_seconds=0) as parser:
+        await read(parser, "a.txt", b"text")
+        worker = parser._worker
+        assert worker is not None
+        await worker.wait()
+        assert 1 == len(await read(parser, "b.txt", b"text"))
