@@ -21,6 +21,7 @@ HEADINGS: dict[str, type[BaseModel]] = {
     "## `[auth]`": config.Auth,
     "## `[store]`": config.Store,
     "## `[embed]`": config.Embed,
+    "## `[vectors]`": config.Vectors,
     "## `[log]`": config.Log,
     "## `[[layer]]`": config.Layer,
     "## `[[provider]]`": config.Provider,
@@ -31,7 +32,7 @@ HEADINGS: dict[str, type[BaseModel]] = {
     "## `[[price]]`": config.Price,
     "### `above`": config.Above,
 }
-TABLES = {"server", "auth", "store", "embed", "log", "layer", "provider", "model", "price"}
+TABLES = {"server", "auth", "store", "embed", "vectors", "log", "layer", "provider", "model", "price"}
 """Keys of the top level with a heading of their own."""
 
 WORDS = {"the kind's", "the name", "the model's name", "none", "see below", "see meaning"}
