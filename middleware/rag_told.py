@@ -11,6 +11,9 @@ from middleware.rag_cited import annotations, unknown
 SOURCES_HEADER: Final = "x-ailb-rag-sources"
 UNKNOWN_HEADER: Final = "x-ailb-rag-unknown-citations"
 
+_SAME: Final = ("id", "object", "created", "model", "service_tier", "system_fingerprint")
+"""What all chunks of a stream have in common. What else is in the last one is said there, and once."""
+
 Json = dict[str, Any]
 
 
@@ -76,7 +79,7 @@ class Told:
         if not choices:
             return None
         usage = {"usage": None} if "usage" in data else {}
-        return {**data, "choices": choices, **usage}
+        return {**{name: data[name] for name in _SAME if name in data}, "choices": choices, **usage}
 
     def _cited(self, index: int) -> list[Json]:
         return annotations("".join(self._said.get(index, ())), self._sources)

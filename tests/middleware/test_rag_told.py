@@ -95,6 +95,15 @@ def test_a_last_chunk_may_say_something_too_and_come_twice() -> None:
     assert [last] == told.batch([last])
 
 
+def test_a_chunk_of_ours_says_nothing_twice() -> None:
+    said = {"id": "c", "model": "m", "usage": {"prompt_tokens": 5}, "x_groq": {"usage": {}}, "system_fingerprint": "fp"}
+    last = Event.chunk({**said, "choices": [{"index": 0, "delta": {"content": "[1]"}, "finish_reason": "stop"}]})
+    (extra, _) = Told(ask(stream=True), SOURCES).batch([last])
+    assert {"id": "c", "model": "m", "usage": None, "system_fingerprint": "fp"} == {
+        name: value for name, value in extra.data.items() if name != "choices"
+    }
+
+
 def test_choices_of_a_stream_end_each_for_itself() -> None:
     told = Told(ask(stream=True, n=3), SOURCES)
 
