@@ -28,6 +28,9 @@ BYTES: Final = 1024
 RESET: Final = 16.0
 """A reset costs as much as so many other frames: a request was begun for nothing. 62 at once, then 6 a second."""
 
+FLUSH_SECONDS: Final = 0.1
+"""How long the word that a stream is reset may take. The socket of a client that does not read is full."""
+
 SLICE: Final = 8192
 """Bytes that are read before others have their turn: as settings they are 900 frames."""
 
@@ -42,6 +45,7 @@ class Bounded(H2Protocol):
     def __init__(self, write_seconds: float, *given: Any) -> None:
         super().__init__(*given)
         self._write_seconds = write_seconds
+        self._sending = asyncio.Lock()
         self._purse = PURSE
         self._filled = asyncio.get_running_loop().time()
 
@@ -70,8 +74,12 @@ class Bounded(H2Protocol):
         with suppress(ProtocolError):  # such as: it is over anyway
             self.connection.reset_stream(stream_id, code)
         await self._close_stream(stream_id)
+        if (buffer := self.stream_buffers.get(stream_id)) is not None:
+            await buffer.close()
         await self._window_updated(stream_id)
-        await self._flush()
+        with suppress(TimeoutError):  # then it goes out with whatever goes out next
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._flush()
 
     async def _handle_events(self, events: list[Event]) -> None:
         for event in events:
@@ -111,9 +119,10 @@ class Bounded(H2Protocol):
 
     async def _end(self, code: ErrorCodes) -> None:
         """Every request on it is as if its client had left."""
-        await self.handle(Closed())
         self.connection.close_connection(code)
-        await self._flush()
+        last = self.connection.data_to_send()
+        await self.handle(Closed())
+        await self.send(RawData(last))
         await self.send(Closed())
 
     async def _release(self) -> None:
@@ -122,10 +131,12 @@ class Bounded(H2Protocol):
             await buffer.close()
 
     async def _flush(self) -> None:
-        data = self.connection.data_to_send()
-        if data:
-            self._purse = min(self._purse + len(data) / BYTES, PURSE)
-            await self.send(RawData(data))
+        """One at a time, so that nobody is cancelled between taking the bytes and writing them, and nobody writes to who has left."""
+        async with self._sending:
+            data = b"" if self.closed else self.connection.data_to_send()
+            if data:
+                self._purse = min(self._purse + len(data) / BYTES, PURSE)
+                await self.send(RawData(data))
 
 
 def install(write_seconds: float) -> None:

@@ -82,7 +82,9 @@ class Outlet:
         self.status = status
         self.started = True
         headers = {**FRESH, **headers, "x-request-id": self._id}
+        self._sending = self._last = self._loop.time()
         await self._send({"type": "http.response.start", "status": status, "headers": encoded(headers)})
+        self._sending = None
 
     async def write(self, data: bytes) -> None:
         while self._beating is not None:

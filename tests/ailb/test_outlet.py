@@ -143,6 +143,20 @@ async def test_a_client_that_takes_nothing_is_told_about_once() -> None:
     outlet.stop()
 
 
+async def test_no_heartbeat_overtakes_a_head_that_the_client_does_not_take() -> None:
+    wire = Wire()
+    wire.go.clear()
+    outlet = Outlet(wire, "id")
+    stalled = watch(outlet, write_seconds=0.05)
+    starting = asyncio.create_task(outlet.start(200, {}))
+    await asyncio.wait_for(stalled.wait(), SOON)
+    wire.go.set()
+    await asyncio.wait_for(starting, SOON)
+    await outlet.finish(b"end")
+    assert ["http.response.start", "http.response.body"] == [message["type"] for message in wire.sent]
+    assert b"end" == wire.body
+
+
 async def test_without_a_heartbeat_nothing_is_sent_and_the_watch_sleeps() -> None:
     wire = Wire()
     outlet = Outlet(wire, "id")

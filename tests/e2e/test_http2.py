@@ -20,12 +20,13 @@ from hyperframe.frame import (
 
 from tests.e2e.conftest import Launch
 from tests.e2e.gateway import Gateway
-from tests.e2e.http2 import Http2, wire
+from tests.e2e.http2 import WINDOW, Http2, wire
 from tests.e2e.scripts import hello, says
 from tests.e2e.upstream import Upstream
 from tests.e2e.wire import asked, completion, said
 
 RESETS = 5000
+WIDE = 2**31 - 1
 MOST_MEMORY = 30_000_000
 
 
@@ -37,16 +38,20 @@ def two(launch: Launch, engine: str) -> Iterator[Gateway]:
         yield gateway
 
 
+def until_nobody_is_in(gateway: Gateway) -> None:
+    deadline = monotonic() + 10
+    while b"ailb_open_exchanges 0.0" not in gateway.get("/metrics").body:
+        assert monotonic() < deadline
+        sleep(0.05)  # A gauge offers no event.
+
+
 def well(gateway: Gateway, upstream: Upstream) -> None:
     """The gateway serves others, complains of nothing, and nobody of those who left is still in it."""
     model = upstream.on(hello)
     with Http2(gateway.port) as other:
         status, body = other.answer(other.post(asked(model)))
     assert (200, b"hello") == (status, body[body.index(b"hello") :][:5])
-    deadline = monotonic() + 10
-    while b"ailb_open_exchanges 0.0" not in gateway.get("/metrics").body:
-        assert monotonic() < deadline
-        sleep(0.05)  # A gauge offers no event.
+    until_nobody_is_in(gateway)
     gateway.check()
     assert [entry for entry in gateway.log() if entry["level"] == "error"] == []
 
@@ -131,7 +136,7 @@ def test_frames_for_what_is_over_harm_nobody(two: Gateway, upstream: Upstream, l
         stream = client.get("/healthz")
         assert client.answer(stream)[0] == 200
         frames = wire([late(stream, content[late])] * 1000)  # type: ignore[arg-type]
-        for _ in range(50):
+        for _ in range(20):
             client.send(frames)
             assert other.answer(other.get("/healthz"))[0] == 200
     assert two.rss - memory < MOST_MEMORY
@@ -180,5 +185,21 @@ def test_a_window_of_one_byte_holds_no_answer_for_ever(two: Gateway, upstream: U
         assert codes <= {ErrorCodes.CANCEL, ErrorCodes.INTERNAL_ERROR}
         assert ["disconnected"] * 10 == told(two, long, 10)
         assert client.code is None
+    assert two.rss - memory < MOST_MEMORY
+    well(two, upstream)
+
+
+def test_a_client_that_does_not_read_holds_no_answer_for_ever(two: Gateway, upstream: Upstream) -> None:
+    """Its windows are wide open, and its socket is full."""
+    long, short, memory = upstream.on(says("x" * 3_000_000)), upstream.on(hello), two.rss
+    with Http2(two.port, window=WIDE) as client:
+        client.h2.increment_flow_control_window(WIDE - WINDOW)
+        for number in range(25):
+            stream = client.h2.get_next_available_stream_id()
+            client.h2.send_headers(stream, client.head())
+            client.h2.send_data(stream, asked(long if number % 5 == 0 else short, stream=number % 2 == 0), end_stream=True)
+        client.flush()
+        assert (5, 20) == (len(told(two, long, 5)), len(told(two, short, 20)))
+        until_nobody_is_in(two)
     assert two.rss - memory < MOST_MEMORY
     well(two, upstream)
