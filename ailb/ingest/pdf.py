@@ -7,7 +7,7 @@ from typing import Final
 from pypdf import PdfReader
 from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError
 
-_BROKEN: Final = (PyPdfError, KeyError, TypeError, AttributeError, IndexError, RecursionError, ZeroDivisionError, NotImplementedError)
+_BROKEN: Final = (PyPdfError, KeyError, TypeError, AttributeError, IndexError, RuntimeError, ZeroDivisionError)
 """What a reader meets in broken files."""
 
 
