@@ -14,6 +14,7 @@ from ailb.metrics import Metrics
 from ailb.models import Route
 from ailb.secret import HIDDEN, scrub
 from ailb.services import Services
+from ailb.tally import Tally
 
 _PASSWORD = re.compile(r"://[^/]*@")
 _CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential|headers")
@@ -21,7 +22,8 @@ _CONFIDENTIAL = re.compile(r"key|token|secret|passw|credential|headers")
 
 def report(path: Path, environ: Mapping[str, str]) -> str:
     """Raises ConfigError."""
-    snapshot = load(path, environ, Services({Clock: Clock(), Meter: Metrics()}, path, environ))
+    metrics = Metrics()
+    snapshot = load(path, environ, Services({Clock: Clock(), Meter: metrics, Tally: metrics.tally}, path, environ))
     parts = (_onion(snapshot), _table("providers", _providers(snapshot)), _table("models", _models(snapshot)), "ok\n")
     return scrub("\n".join(part for part in parts if part), *confidential(environ))
 

@@ -81,6 +81,9 @@ class Sessions(Protocol):
         turn is over. Of too many sessions the ones that were not used for longest are forgotten.
         """
 
+    async def abandon(self, session: Session, begun: Begun) -> None:
+        """A turn came to nothing: nobody needs to wait for it, and its number may be the next one's."""
+
     async def past(self, session: Session, tokens: int) -> Past:
         """The last turns that together take at most `tokens`, and the very last one in any case."""
 

@@ -27,6 +27,11 @@ class MemorySessions:
         number = self.begun[session] = self.begun.get(session, 0) + 1
         return _Ready(Begun(number, START + number))
 
+    async def abandon(self, session: Session, begun: Begun) -> None:
+        self._check()
+        if self.begun.get(session) == begun.number:
+            self.begun[session] -= 1
+
     async def past(self, session: Session, tokens: int) -> Past:
         self._check()
         made: list[Turn] = []

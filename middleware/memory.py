@@ -16,6 +16,7 @@ from ailb.models import Models
 from ailb.rates import Prices
 from ailb.sessions import Limits, Session, Sessions
 from ailb.stack import Next
+from ailb.tally import Tally
 from ailb.tokens import Counter
 from middleware.memory_desk import Desk
 from middleware.memory_room import Room
@@ -50,6 +51,7 @@ class Memory:
         prices: Prices,
         counter: Counter,
         embedder: Embedder,
+        tally: Tally,
         aside: Aside = _ALONE,
         *,
         recent_tokens: int = 4000,
@@ -70,7 +72,7 @@ class Memory:
         limits = Limits(keep_days * DAY, max_turns, max_bytes, max_sessions)
         room = Room(models, prices, counter)
         summaries = Summaries(sessions, aside, summary_model, summary_tokens) if summary_model else None
-        self._desk = Desk()
+        self._desk = Desk(tally)
         self._means = Means(sessions, counter, room, self._desk, limits, recent_tokens, recalled_tokens, embedder, summaries)
         self._pruning: asyncio.Task[None] | None = None
 

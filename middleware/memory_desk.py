@@ -1,13 +1,22 @@
-"""What is done after the answers: turns written down, one after another for each session, so that the next request of it finds them."""
+"""What is done behind the answers, and who has to wait for it: the next request of the same session.
+
+A client that has its answer's end may ask on at once, and in another worker of the same gateway. So each worker tells the others, in the
+memory that they share, that it is about to write down a turn: a number for each of a few hundred slots, into which sessions fall. Two
+sessions in the same slot wait for each other, for a few milliseconds.
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Final
+from zlib import crc32
 
 import structlog
 
 from ailb.errors import Refusal
 from ailb.sessions import Session
+from ailb.tally import Tally
 
 LOG = structlog.get_logger("ailb.memory")
 
@@ -17,63 +26,91 @@ MOST: Final = 2000
 WAIT_SECONDS: Final = 1.0
 """How long a request waits for its session's last turn to be written down."""
 
+POLL_SECONDS: Final = 0.002
 CLOSE_SECONDS: Final = 5.0
+SLOTS: Final = 512
 
-Work = Callable[[], Awaitable[None]]
+_KIND: Final = "memory_writing"
+_MILLIS: Final = 1000
+
+Work = Callable[[], Awaitable[object]]
 
 
 class Desk:
     """Every piece of work is a task of its own: nobody's answer, and nobody's bill, waits for it."""
 
-    def __init__(self) -> None:
-        self._writing: dict[Session, asyncio.Task[None]] = {}
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._row = tally.row(_KIND, width=SLOTS)
+        self._ending: Counter[int] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def ending(self, session: Session) -> None:
+        """An answer is at its end: whoever asks next in the session waits until `ended`."""
+        slot = _slot(session)
+        self._ending[slot] += 1
+        self._row[slot] = _now()
+
+    def ended(self, session: Session) -> None:
+        slot = _slot(session)
+        self._ending[slot] -= 1
+        if self._ending[slot] <= 0:
+            del self._ending[slot]
+            self._row[slot] = 0
+
     def write(self, session: Session, work: Work) -> None:
-        """After what is being written of the same session."""
-        before = self._writing.get(session)
-        task = self.start(lambda: self._after(before, work))
-        if task is not None:
-            self._writing[session] = task
-            task.add_done_callback(lambda done: self._written(session, done))
+        """Work after which it is `ended`."""
+        task = self.start(work)
+        if task is None:
+            self.ended(session)
+        else:
+            task.add_done_callback(lambda done: self.ended(session))
 
     def start(self, work: Work) -> "asyncio.Task[None] | None":
         """Work that no request waits for. None where there is too much of it already."""
         if len(self._tasks) >= MOST:
             LOG.warning("too much to remember", waiting=len(self._tasks))
             return None
-        task = asyncio.create_task(self._guarded(work))
+        task = asyncio.create_task(_guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def written(self, session: Session) -> None:
-        """Waits until what was said in a session is written down, but not for long."""
-        writing = self._writing.get(session)
-        if writing is not None:
-            await asyncio.wait((writing,), timeout=WAIT_SECONDS)
+        """Waits until what was said in a session is written down, by any worker of this gateway, but not for long."""
+        slot, loop = _slot(session), asyncio.get_running_loop()
+        until = loop.time() + WAIT_SECONDS
+        while self._is_ending(slot) and loop.time() < until:  # noqa: ASYNC110 - other processes have no event to offer
+            await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
         """Waits for all of it, but not for long."""
-        if self._tasks:
-            _, left = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
-            for task in left:
-                task.cancel()
+        until = monotonic() + CLOSE_SECONDS
+        while self._tasks and monotonic() < until:  # a piece of work may begin another one
+            await asyncio.wait(self._tasks, timeout=until - monotonic())
+        for task in self._tasks:
+            task.cancel()
 
-    async def _after(self, before: "asyncio.Task[None] | None", work: Work) -> None:
-        if before is not None:
-            await asyncio.wait((before,))
+    def _is_ending(self, slot: int) -> bool:
+        """What a worker left that died in the middle of it counts no longer than anybody waits."""
+        now = _now()
+        return any(row[slot] and now - row[slot] < WAIT_SECONDS * _MILLIS for _, row in self._tally.each(_KIND))
+
+
+def _slot(session: Session) -> int:
+    return crc32(f"{session.user}\0{session.id}".encode(errors="surrogatepass")) % SLOTS
+
+
+def _now() -> int:
+    """Milliseconds of the clock that all processes of a machine have in common; never 0."""
+    return int(monotonic() * _MILLIS) or 1
+
+
+async def _guarded(work: Work) -> None:
+    try:
         await work()
-
-    async def _guarded(self, work: Work) -> None:
-        try:
-            await work()
-        except Refusal as problem:
-            LOG.warning("not remembered", problem=problem.message)
-        # Nobody waits for this task who could tell of a bug in it.
-        except Exception:
-            LOG.exception("bug")
-
-    def _written(self, session: Session, task: "asyncio.Task[None]") -> None:
-        if self._writing.get(session) is task:
-            del self._writing[session]
+    except Refusal as problem:
+        LOG.warning("not remembered", problem=problem.message)
+    # Nobody waits for this task who could tell of a bug in it.
+    except Exception:
+        LOG.exception("bug")

@@ -1,6 +1,6 @@
 """An answer, put together from its events as they pass: one message of a chat, whatever its dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ailb import strict
@@ -14,11 +14,13 @@ _DELTAS: Final = {"text_delta": "text", "thinking_delta": "thinking", "signature
 
 
 class Heard:
-    """`see` is for `reply.each`. Of several choices the first one is the answer."""
+    """`see` is for `reply.each`. Of several choices the first one is the answer. `at_end` is called once it has said that it is over."""
 
-    __slots__ = ("_blocks", "_calls", "_size", "_thinking", "_thought", "_words")
+    __slots__ = ("_at_end", "_blocks", "_calls", "_size", "_thinking", "_thought", "_words", "ended")
 
-    def __init__(self) -> None:
+    def __init__(self, at_end: Callable[[], None] = lambda: None) -> None:
+        self.ended = False
+        self._at_end = at_end
         self._words: list[str] = []
         self._thought: list[str] = []
         self._calls: dict[int, dict[str, Any]] = {}
@@ -27,14 +29,18 @@ class Heard:
         self._size = 0
 
     def see(self, event: Event) -> Event:
+        data = event.data
         if self._size < MOST:
             self._size += len(event.raw)
             if event.dialect == "messages":
-                self._take_anthropic(event.data)
+                self._take_anthropic(data)
             elif event.dialect == "ollama":
-                self._take_message(_mapping(event.data.get("message")))
+                self._take_message(_mapping(data.get("message")))
             else:
-                self._take_chat(event.data)
+                self._take_chat(data)
+        if not self.ended and _is_end(event.dialect, data):
+            self.ended = True
+            self._at_end()
         return event
 
     def message(self, *, cut_off: bool) -> Message | None:
@@ -114,6 +120,14 @@ class Heard:
                 arguments = grown.get("partial_json") or strict.dumps(block.get("input") or {}).decode()
                 function = {"name": block.get("name"), "arguments": arguments}
                 self._take_call({"index": place, "id": block.get("id"), "function": function})
+
+
+def _is_end(dialect: str, data: Mapping[str, Any]) -> bool:
+    if dialect == "messages":
+        return data.get("type") in ("message_delta", "message_stop", "message")
+    if dialect == "ollama":
+        return data.get("done") is True
+    return any(choice.get("finish_reason") for choice in _listed(data.get("choices")))
 
 
 def _is_whole(call: Mapping[str, Any]) -> bool:

@@ -49,7 +49,7 @@ class Means:
 
 class Talk:
     def __init__(self, means: Means, exchange: Exchange, session: Session) -> None:
-        self.heard = Heard()
+        self.heard = Heard(lambda: means.desk.ending(session))
         self._means = means
         self._exchange = exchange
         self._session = session
@@ -83,10 +83,17 @@ class Talk:
 
     def settle(self, outcome: Outcome) -> None:
         """Remembers an answer that the client got, or the part of it that it stayed for."""
+        desk, begun = self._means.desk, self._begun
+        if begun is None:
+            return
         cut = outcome.status == "disconnected"
         answer = self.heard.message(cut_off=cut) if cut or outcome.status == "complete" else None
-        if answer is not None and self._begun is not None:
-            self._means.desk.write(self._session, partial(self._remember, self._begun, [*self._new, answer], cut))
+        if not self.heard.ended:
+            desk.ending(self._session)
+        if answer is None:
+            desk.write(self._session, partial(self._abandon, begun))
+        else:
+            desk.write(self._session, partial(self._remember, begun, [*self._new, answer], cut))
 
     def _said(self) -> tuple[Said, bool]:
         """What the client said, and whether it is clear what of it was said before. What only Anthropic has words for is remembered as
@@ -143,6 +150,9 @@ class Talk:
         if means.summaries is not None and means.summaries.is_due(self._past):
             make, id = means.summaries.make, f"{self._exchange.id}-summary"
             means.desk.start(partial(make, self._session, self._past, self._exchange.caller, id))
+
+    async def _abandon(self, begun: Awaitable[Begun]) -> None:
+        await self._means.sessions.abandon(self._session, await begun)
 
     async def _embed(self, embedder: Embedder, turn: Turn) -> None:
         text = turn.text[:MOST_EMBEDDED]

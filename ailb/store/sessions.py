@@ -52,6 +52,11 @@ class StoredSessions:
         begun.add_done_callback(partial(self._began, session))
         return asyncio.shield(begun)
 
+    async def abandon(self, session: Session, begun: Begun) -> None:
+        last = (SESSIONS.c.begun == begun.number, SESSIONS.c.created_at <= _micros(begun.at))
+        statement = update(SESSIONS).where(which(session), *last).values(begun=SESSIONS.c.begun - 1)
+        await self._database.write(lambda connection: connection.execute(statement))
+
     async def past(self, session: Session, tokens: int) -> Past:
         rows = await self._last(session, tokens)
         for seconds in WAITS:

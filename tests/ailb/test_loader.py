@@ -25,6 +25,7 @@ from ailb.replays import Replays
 from ailb.retrieval import Retriever
 from ailb.sessions import Sessions
 from ailb.stack import Next
+from ailb.tally import Tally
 from ailb.testing import StillClock, ask
 from ailb.testing_money import MemoryLedger
 from ailb.testing_replays import MemoryReplays
@@ -76,8 +77,8 @@ class Wrapper:
 
 def services() -> dict[type, Any]:
     stored: dict[type, Any] = {Replays: MemoryReplays(), Ledger: MemoryLedger(), Records: Records(), Retriever: MemoryRetriever({})}
-    stored[Sessions] = MemorySessions()
-    return {Clock: StillClock(), Meter: Metrics(), **stored}
+    stored[Sessions], metrics = MemorySessions(), Metrics()
+    return {Clock: StillClock(), Meter: metrics, Tally: metrics.tally, **stored}
 
 
 def loaded(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Snapshot:

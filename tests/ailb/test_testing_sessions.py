@@ -20,6 +20,7 @@ async def said(sessions: MemorySessions, text: str) -> Turn:
 async def test_it_remembers_and_recalls() -> None:
     sessions = MemorySessions()
     assert (Past(), Begun(1, START + 1)) == (await sessions.past(ANN, 10), await sessions.begin(ANN, LIMITS))
+    await sessions.abandon(ANN, Begun(2, START))
     fox, dog = await said(sessions, "a Fox"), await said(sessions, "a dog")
     assert not await sessions.remember(ANN, replace(dog, cut=True), LIMITS)
     assert ([dog], [fox, dog]) == ((await sessions.past(ANN, 19)).turns, (await sessions.past(ANN, 20)).turns)

@@ -14,6 +14,7 @@ from ailb.exchange import Exchange, Reply
 from ailb.models import Models
 from ailb.sessions import Session, Turn
 from ailb.stack import Next
+from ailb.tally import Tally
 from ailb.testing import Result, answers, ask, refuses, run
 from ailb.testing_money import FixedPrices, WordCounter
 from ailb.testing_sessions import MemorySessions
@@ -53,7 +54,7 @@ class Rig:
     ) -> None:
         self.sessions = MemorySessions()
         prices = FixedPrices(context=context)
-        services = [*[embedder or FakeEmbedder("")], *([aside] if aside else [])]
+        services = [embedder or FakeEmbedder(""), Tally(), *([aside] if aside else [])]
         self.memory = Memory(self.sessions, MODELS, prices, WordCounter(), *services, **options)  # type: ignore[arg-type]
         self.asked: list[Message] = []
 
@@ -154,7 +155,7 @@ async def test_only_what_was_answered_is_remembered(status: str, stream: bool) -
     await rig.say(ALICE, then=refuses(Unavailable("gone")) if status == "refused" else breaks, stream=stream)
     assert [] == rig.remembered()
     await rig.say()
-    assert ([user(WHO)], [2]) == (rig.asked, [turn.number for turn in rig.sessions.turns[Session("ann", "s")]])
+    assert ([user(WHO)], [1]) == (rig.asked, [turn.number for turn in rig.sessions.turns[Session("ann", "s")]])
 
 
 async def test_an_answer_that_the_client_left_is_remembered_as_far_as_it_went() -> None:
@@ -204,7 +205,7 @@ async def test_a_store_that_takes_too_long_is_not_waited_for() -> None:
             await asyncio.Event().wait()
 
     rig = Rig()
-    rig.memory = Memory(Slow(), MODELS, FixedPrices(), WordCounter(), FakeEmbedder(""))
+    rig.memory = Memory(Slow(), MODELS, FixedPrices(), WordCounter(), FakeEmbedder(""), Tally())
     result = await rig.say(ALICE)
     assert ("Hello there", "unavailable") == (result.text, result.exchange.reply_headers["x-ailb-memory"])
 

@@ -4,33 +4,54 @@ import pytest
 
 from ailb.errors import Unavailable
 from ailb.sessions import Session
+from ailb.tally import Shared, Tally
 from middleware.memory_desk import MOST, Desk
 
 ANN, BOB = Session("ann", "s"), Session("bob", "s")
 
 
-async def test_work_of_a_session_is_done_in_its_order_and_waited_for() -> None:
-    desk, done, free = Desk(), list[int](), asyncio.Event()
+async def is_free(desk: Desk, session: Session) -> bool:
+    """Whether who asks now needs not wait."""
+    try:
+        async with asyncio.timeout(0.02):
+            await desk.written(session)
+    except TimeoutError:
+        return False
+    return True
 
-    async def work(number: int, *, waits: bool = False) -> None:
-        if waits:
-            await free.wait()
-        done.append(number)
 
-    desk.write(ANN, lambda: work(1, waits=True))
-    desk.write(ANN, lambda: work(2))
-    desk.write(BOB, lambda: work(3))
-    await desk.written(BOB)
-    assert [3] == done
+@pytest.mark.parametrize("seats", [(0, 0), (0, 1)], ids=["here", "in another worker"])
+async def test_who_asks_next_waits_until_what_was_said_is_written_down(seats: tuple[int, int]) -> None:
+    shared, free = Shared(2), asyncio.Event()
+    tallies = [shared.tally(seat) for seat in sorted(set(seats))]
+    ours, theirs = Desk(tallies[0]), Desk(tallies[-1])
+
+    async def work() -> None:
+        await free.wait()
+
+    theirs.ending(ANN)
+    theirs.ending(ANN)
+    assert [False, True] == [await is_free(ours, session) for session in (ANN, BOB)]
+    theirs.write(ANN, work)
+    theirs.ended(ANN)
+    assert [False, True] == [await is_free(ours, session) for session in (ANN, BOB)]
     free.set()
-    await desk.written(ANN)
-    assert [3, 1, 2] == done
-    await desk.written(ANN)
+    await ours.written(ANN)
+    await theirs.close()
+    assert await is_free(ours, ANN)
+
+
+async def test_a_worker_that_died_in_the_middle_of_it_is_not_waited_for_long() -> None:
+    tally = Tally()
+    Desk(tally).ending(ANN)
+    assert not await is_free(Desk(tally), ANN)
+    await Desk(tally).written(ANN)
+    assert await is_free(Desk(tally), ANN)
 
 
 @pytest.mark.parametrize("problem", [Unavailable("the store is down"), ValueError("a bug")])
 async def test_what_goes_wrong_is_nobody_elses_trouble(problem: Exception) -> None:
-    desk, done = Desk(), list[int]()
+    desk, done = Desk(Tally()), list[int]()
 
     async def fails() -> None:
         raise problem
@@ -38,35 +59,38 @@ async def test_what_goes_wrong_is_nobody_elses_trouble(problem: Exception) -> No
     async def works() -> None:
         done.append(1)
 
-    desk.write(ANN, fails)
-    desk.write(ANN, works)
+    for work in (fails, works):
+        desk.ending(ANN)
+        desk.write(ANN, work)
     await desk.close()
-    assert [1] == done
+    assert ([1], True) == (done, await is_free(desk, ANN))
 
 
-async def test_it_ends_with_what_is_to_be_done() -> None:
-    desk, done = Desk(), list[int]()
+async def test_it_ends_with_what_is_to_be_done_and_what_that_begins() -> None:
+    desk, done = Desk(Tally()), list[int]()
 
-    async def work() -> None:
+    async def work(left: int) -> None:
         await asyncio.sleep(0)
-        done.append(1)
+        done.append(left)
+        if left:
+            desk.start(lambda: work(left - 1))
 
-    for _ in range(3):
-        desk.start(work)
+    desk.start(lambda: work(3))
     await desk.close()
-    assert [1, 1, 1] == done
+    assert [3, 2, 1, 0] == done
     await desk.close()
 
 
 async def test_there_is_never_too_much_of_it() -> None:
-    desk, free = Desk(), asyncio.Event()
+    desk, free = Desk(Tally()), asyncio.Event()
 
     async def work() -> None:
         await free.wait()
 
     started = [desk.start(work) for _ in range(MOST + 1)]
-    assert [None] == [task for task in started if task is None]
+    assert 1 == started.count(None)
+    desk.ending(ANN)
     desk.write(ANN, work)
-    await desk.written(ANN)
+    assert await is_free(desk, ANN)
     free.set()
     await desk.close()

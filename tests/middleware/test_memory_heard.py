@@ -60,6 +60,26 @@ def test_reasoning_and_its_signature_are_kept() -> None:
     assert expected == heard(whole(content="Hi", reasoning_content="hm", thinking_blocks=[SIGNED]))
 
 
+@pytest.mark.parametrize(
+    ("events", "ended"),
+    [
+        ([whole(content="Hi")], [True]),
+        ([CHUNKS.delta({"content": "Hi"}), CHUNKS.delta({}, "stop"), CHUNKS.usage(Usage())], [False, True, True]),
+        (anthropic(grown(0, "text_delta", text="Hi"), {"type": "message_delta"}, {"type": "message_stop"}), [False, True, True]),
+        ([MessagesEvent.whole({"type": "message", "content": []})], [True]),
+        ([OllamaEvent.chunk({"message": {}, "done": done}) for done in (False, True)], [False, True]),
+    ],
+)
+def test_it_tells_once_that_an_answer_is_over(events: list[Event], ended: list[bool]) -> None:
+    told: list[int] = []
+    made = Heard(lambda: told.append(1))
+    found = []
+    for event in events:
+        made.see(event)
+        found.append(made.ended)
+    assert (ended, [1]) == (found, told)
+
+
 def test_of_several_choices_the_first_is_the_answer() -> None:
     other = Event.chunk({"choices": [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": "A"}}]})
     assert "A" == heard(other)["content"]

@@ -174,6 +174,14 @@ async def test_what_another_process_says_is_known_at_once(
             assert await written
 
 
+async def test_the_number_of_a_turn_that_came_to_nothing_is_the_next_ones(sessions: StoredSessions) -> None:
+    first, second = await sessions.begin(ANN, LIMITS), await sessions.begin(ANN, LIMITS)
+    await sessions.abandon(ANN, first)
+    assert 3 == (await sessions.begin(ANN, LIMITS)).number
+    await sessions.abandon(ANN, replace(second, number=3))
+    assert 3 == (await sessions.begin(ANN, LIMITS)).number
+
+
 async def test_a_turn_elsewhere_that_comes_to_nothing_is_not_waited_for_long(
     sessions: StoredSessions, url: Secret, clock: SetClock
 ) -> None:
