@@ -1,4 +1,4 @@
-"""A line chart as SVG, readable on light and on dark pages. Nothing to install."""
+"""Charts as SVG: of lines, and of bars, readable on light and on dark pages. Nothing to install."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -8,6 +8,9 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 760, 380
 LEFT, RIGHT, TOP, BOTTOM = 60, 170, 34, 44
+NAMES, THICK, GAP = 330, 11, 10
+"""Of bars: the room for the groups' names, how high one is, and what is between groups."""
+
 COLOURS = ("#888888", "#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#17a2a2", "#b8860b", "#e377c2")
 STYLE = "text{font:12px sans-serif;fill:#666}line{stroke:#999;stroke-opacity:.35}polyline{fill:none;stroke-width:1.6}"
 
@@ -46,8 +49,43 @@ def lines(title: str, across: str, up: str, series: Mapping[str, Points], *, log
         parts.append(f'<polyline stroke="{colour}" points="{drawn}"/>')
         parts.append(f'<polyline stroke="{colour}" points="{WIDTH - RIGHT + 12},{height} {WIDTH - RIGHT + 32},{height}"/>')
         parts.append(_text(WIDTH - RIGHT + 38, height + 4, name, "start"))
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
+    return _document(title, HEIGHT, parts)
+
+
+def bars(title: str, along: str, groups: Mapping[str, Mapping[str, float]]) -> str:
+    """An SVG document: below each other the groups by their names, in each its bars from 0 on, all groups with the same ones.
+
+    Raises ValueError where there are none, or one that is below 0.
+    """
+    values = [value for group in groups.values() for value in group.values()]
+    if not values or min(values) < 0:
+        raise ValueError("bars are of numbers from 0 on, at least one")
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    marks = ticks(0.0, max(values))
+    place = _scale(marks, NAMES, WIDTH - RIGHT)
+    end = TOP + len(groups) * (len(names) * THICK + GAP)
+    parts = [_text(4, 18, title, "start"), _text((NAMES + WIDTH - RIGHT) / 2, end + 36, along, "middle")]
+    for mark in marks:
+        parts += [_line(place(mark), TOP, place(mark), end), _text(place(mark), end + 16, f"{mark:g}", "middle")]
+    for at, (said, group) in enumerate(groups.items()):
+        top = TOP + GAP / 2 + at * (len(names) * THICK + GAP)
+        parts.append(_text(NAMES - 8, top + len(names) * THICK / 2 + 4, said, "end"))
+        for row, name in enumerate(names):
+            if name in group:
+                parts.append(_bar(NAMES, top + row * THICK, place(group[name]) - NAMES, COLOURS[row % len(COLOURS)]))
+    for row, name in enumerate(names):
+        parts.append(_bar(WIDTH - RIGHT + 12, TOP + 6 + 18 * row, 20, COLOURS[row % len(COLOURS)]))
+        parts.append(_text(WIDTH - RIGHT + 38, TOP + 16 + 18 * row, name, "start"))
+    return _document(title, end + 44, parts)
+
+
+def _document(title: str, height: float, parts: Sequence[str]) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img">'
     return "\n".join([head, f"<title>{escape(title)}</title>", f"<style>{STYLE}</style>", *parts, "</svg>\n"])
+
+
+def _bar(x: float, y: float, length: float, colour: str) -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{length:.1f}" height="{THICK - 2}" fill="{colour}"/>'
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.plot import HEIGHT, LEFT, RIGHT, TOP, WIDTH, lines, powers, ticks
+from benchmarks.plot import HEIGHT, LEFT, RIGHT, TOP, WIDTH, bars, lines, powers, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -58,3 +58,18 @@ def test_powers_hold_everything(low: float, times: float) -> None:
 
 def test_one_point_is_drawn_too() -> None:
     assert len(points(lines("t", "x", "y", {"a": [(1.0, 1.0)]}))) == 2
+
+
+def test_bars_are_as_long_as_what_they_stand_for() -> None:
+    svg = bars("A & B", "percent", {"<x>": {"one": 50.0, "two": 100.0}, "y": {"two": 25.0}})
+    lengths = [float(bar.attrib["width"]) for bar in ElementTree.fromstring(svg).iter(f"{SVG}rect")]
+    one, two, half, *legend = lengths
+    assert (two / 2, two / 4) == (one, half)
+    assert 2 == len(legend)
+    assert {"A & B", "percent", "<x>", "y", "one", "two"} <= set(texts(svg))
+
+
+@pytest.mark.parametrize("groups", [{}, {"a": {}}, {"a": {"b": -1.0}}])
+def test_what_has_no_length_is_no_bar(groups: dict[str, dict[str, float]]) -> None:
+    with pytest.raises(ValueError, match="from 0 on"):
+        bars("t", "x", groups)
