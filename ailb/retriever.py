@@ -8,7 +8,7 @@ import structlog
 from ailb.embedding import Embedder
 from ailb.errors import Refusal
 from ailb.fusion import Ranked, fused, merged
-from ailb.retrieval import Found, Reader
+from ailb.retrieval import Found, Passage, Reader
 from ailb.store.documents import Documents
 from ailb.store.documents_rows import Collection
 from ailb.tally import Tally
@@ -17,6 +17,9 @@ from ailb.vectors import Vectors, packed
 LOG = structlog.get_logger("ailb.retriever")
 LEAST_CANDIDATES: Final = 50
 """Of each of the two. Some of them may be gone by now."""
+
+SPARE: Final = 8
+"""Passages that are read beyond those asked for: some are gone, the same, or neighbours."""
 
 MEANING_SECONDS: Final = 1.0
 """How long the embedder and the vector store may take together."""
@@ -48,10 +51,21 @@ class Searcher:
             near, degraded = await meaning
         finally:
             meaning.cancel()
-        ranked = fused(worded, near)
-        passages = await self._documents.passages(found, [id for id, _ in ranked])
+        passages = await self._best(found, fused(worded, near), most)
         self._counts["degraded" if degraded else "both" if found.embedder else "words"][0] += 1
-        return Found(merged(ranked, passages, most), degraded)
+        return Found(passages, degraded)
+
+    async def _best(self, collection: Collection, ranked: Ranked, most: int) -> list[Passage]:
+        """No more is read than is needed, as a rule: reading all candidates takes longer than finding them."""
+        passages: dict[int, tuple[Passage, int]] = {}
+        best: list[Passage] = []
+        step = most + SPARE
+        for end in range(step, len(ranked) + step, step):
+            passages |= await self._documents.passages(collection, [id for id, _ in ranked[end - step : end]])
+            best = merged(ranked[:end], passages, most)
+            if len(best) == most:
+                break
+        return best
 
     async def _near(self, collection: Collection, question: str, most: int, user: str) -> tuple[Ranked, str]:
         """And why there is nothing."""

@@ -167,8 +167,7 @@ class _Child:
 
     async def end(self) -> None:
         """After what it is at, if that does not take long."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._close()
         try:
             async with asyncio.timeout(3.0):
                 await self._process.wait()
@@ -176,6 +175,11 @@ class _Child:
             self._kill()
             await self._process.wait()
         await asyncio.wait((self._reading,))
+
+    def _close(self) -> None:
+        """It ends with its input."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _kill(self) -> None:
         self.gone = True
@@ -188,11 +192,13 @@ class _Child:
             while True:
                 length, size = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
                 if length + size > MOST_FRAME:
-                    break
+                    raise ValueError("a frame is too large")
                 self._tell(orjson.loads(await self._process.stdout.readexactly(length + size)))
-        except (asyncio.IncompleteReadError, ValueError, OSError):
-            pass  # whatever it was, there is no way to tell any more where an answer begins
-        self._kill()
+        except (asyncio.IncompleteReadError, OSError):  # it ends, and must not be killed: that would take its status from who waits for it
+            self._close()
+        except ValueError:  # there is no way to tell any more where an answer begins
+            self._kill()
+        self.gone = True
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(_Gone("it has died"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, cast, func, select
 from sqlalchemy.engine import RowMapping
 
 from ailb.embedding import Vector
@@ -104,8 +104,7 @@ def counts(ids: Sequence[str]) -> Select[Any]:
     return select(DOCUMENTS.c.collection_id, *sums).where(*whole).group_by(DOCUMENTS.c.collection_id)
 
 
-def visible(collection: str, ids: Sequence[int]) -> Select[Any]:
-    """Chunks with their documents: those of the versions that are seen."""
+def _visible() -> Select[Any]:
     documents = and_(
         DOCUMENTS.c.collection_id == CHUNKS.c.collection_id,
         DOCUMENTS.c.id == func.substr(CHUNKS.c.document_id, _DIGITS + 2),
@@ -115,7 +114,17 @@ def visible(collection: str, ids: Sequence[int]) -> Select[Any]:
     own = CHUNKS.c.id, CHUNKS.c.number, CHUNKS.c.text, CHUNKS.c.heading, CHUNKS.c.page
     theirs = DOCUMENTS.c.id.label("document"), DOCUMENTS.c.title, DOCUMENTS.c.source, DOCUMENTS.c.metadata
     found = select(*own, *theirs).select_from(CHUNKS.join(DOCUMENTS, documents))
-    return found.where(CHUNKS.c.collection_id == collection, CHUNKS.c.id.in_(ids))
+    # Without the function SQLite goes through all of the collection by its index, not to the few ids: 6 ms for 20,000 chunks, not 0.03.
+    own = func.coalesce(CHUNKS.c.collection_id, "") == bindparam("collection")
+    return found.where(own, CHUNKS.c.id.in_(bindparam("ids", expanding=True)))
+
+
+_VISIBLE: Final = _visible()
+
+
+def visible(collection: str, ids: Sequence[int]) -> Select[Any]:
+    """Chunks with their documents: those of the versions that are seen."""
+    return _VISIBLE.params(collection=collection, ids=list(ids))
 
 
 def collection(row: RowMapping, counted: Mapping[str, Any] | None = None) -> Collection:
