@@ -19,7 +19,7 @@ from ailb.ingest.chunk import Chunk, cut
 from ailb.ingest.limits import MEGABYTE, Limits, Unreadable
 from ailb.ingest.parse import parse
 
-AT_ONCE: Final = 16
+AT_ONCE: Final = 8
 """Passages in a frame."""
 
 NICE: Final = 10
