@@ -23,7 +23,10 @@ PURSE: Final = 1000.0
 
 A_SECOND: Final = 100.0
 BYTES: Final = 1024
-"""Sent to the client, they are worth one frame of its: it has to widen the window for them."""
+"""Taken by the client, they are worth one frame of its."""
+
+WIDENED: Final = 2
+"""Frames with which some clients answer each of ours that has data: they widen the windows of the stream and of the connection."""
 
 RESET: Final = 16.0
 """A reset costs as much as so many other frames: a request was begun for nothing. 62 at once, then 6 a second."""
@@ -129,6 +132,13 @@ class Bounded(H2Protocol):
         """Who waits for the client to take something; nobody sends it any more."""
         for buffer in self.stream_buffers.values():
             await buffer.close()
+
+    async def _send_data(self, stream_id: int) -> None:
+        buffer = self.stream_buffers.get(stream_id)
+        held = len(buffer.buffer) if buffer is not None else 0
+        await super()._send_data(stream_id)
+        if buffer is not None and len(buffer.buffer) < held:
+            self._purse = min(self._purse + WIDENED, PURSE)
 
     async def _flush(self) -> None:
         """One at a time, so that nobody is cancelled between taking the bytes and writing them, and nobody writes to who has left."""

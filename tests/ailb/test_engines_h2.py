@@ -9,7 +9,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, StreamEnded, StreamReset
-from hyperframe.frame import DataFrame, PingFrame, PriorityFrame, RstStreamFrame
+from hyperframe.frame import DataFrame, PingFrame, PriorityFrame, RstStreamFrame, WindowUpdateFrame
 
 from ailb.config import Server
 from ailb.engines import bound, engine
@@ -46,10 +46,13 @@ class Talk:
             for event in self.events:
                 if isinstance(event, kind) and stream in (None, getattr(event, "stream_id", None)):
                     return event
-            data = await self._reader.read(65_536)
-            assert data, f"closed before {kind.__name__}: {self.events}"
-            self.events += self.h2.receive_data(data)
-            self.send()
+            await self.more()
+
+    async def more(self) -> None:
+        data = await self._reader.read(65_536)
+        assert data, f"closed after {self.events}"
+        self.events += self.h2.receive_data(data)
+        self.send()
 
     async def answered(self, stream: int) -> bytes:
         await self.until(StreamEnded, stream)
@@ -161,3 +164,31 @@ def test_an_answer_that_ends_too_early_is_reset(port: int) -> None:
             assert (await talk.until(StreamReset, talk.begin(ends=True))).error_code == ErrorCodes.INTERNAL_ERROR
 
     assert talked(port, script, cut) == []
+
+
+async def talks(scope: Any, receive: Any, send: Any) -> None:
+    """An ASGI app that says a lot in little pieces."""
+    if scope["type"] == "lifespan":
+        await hello(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(1000):
+        await send({"type": "http.response.body", "body": b"piece", "more_body": True})
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_client_may_widen_both_windows_for_each_piece(port: int) -> None:
+    async def script(talk: Talk) -> None:
+        for _ in range(2):
+            stream, widened = talk.begin(ends=True), 0
+            while not any(isinstance(event, StreamEnded) for event in talk.events):
+                await talk.more()
+                pieces = sum(isinstance(event, DataReceived) for event in talk.events)
+                for _ in range(pieces - widened):
+                    talk.send(WindowUpdateFrame(0, 5).serialize() + WindowUpdateFrame(stream, 5).serialize())
+                widened = pieces
+            assert widened > 600  # else the purse would do without
+            talk.events.clear()
+
+    assert talked(port, script, talks) == []

@@ -191,7 +191,7 @@ def test_a_window_of_one_byte_holds_no_answer_for_ever(two: Gateway, upstream: U
 
 def test_a_client_that_does_not_read_holds_no_answer_for_ever(two: Gateway, upstream: Upstream) -> None:
     """Its windows are wide open, and its socket is full."""
-    long, short, memory = upstream.on(says("x" * 3_000_000)), upstream.on(hello), two.rss
+    long, short, memory = upstream.on(says("x" * 1_500_000)), upstream.on(hello), two.rss
     with Http2(two.port, window=WIDE) as client:
         client.h2.increment_flow_control_window(WIDE - WINDOW)
         for number in range(25):

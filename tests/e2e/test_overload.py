@@ -9,7 +9,7 @@ from tests.e2e.upstream import Flag, Talk, Upstream
 from tests.e2e.wire import asked, said
 
 CAPACITY = 8
-WAVES = 10
+WAVES = 5
 
 
 def text(answer: Answer) -> str:
