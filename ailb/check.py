@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ailb import config
 from ailb.clock import Clock
+from ailb.embed_none import NoEmbedder
 from ailb.environment import confidential
 from ailb.errors import ModelNotFound
 from ailb.loader import Snapshot, load
@@ -24,7 +25,7 @@ def report(path: Path, environ: Mapping[str, str]) -> str:
     """Raises ConfigError."""
     metrics = Metrics()
     snapshot = load(path, environ, Services({Clock: Clock(), Meter: metrics, Tally: metrics.tally}, path, environ))
-    parts = (_onion(snapshot), _table("providers", _providers(snapshot)), _table("models", _models(snapshot)), "ok\n")
+    parts = (_onion(snapshot), _embedder(snapshot), _table("providers", _providers(snapshot)), _table("models", _models(snapshot)), "ok\n")
     return scrub("\n".join(part for part in parts if part), *confidential(environ))
 
 
@@ -35,6 +36,15 @@ def _onion(snapshot: Snapshot) -> str:
 def _layer(table: config.Layer) -> str:
     options = ", ".join(f"{name} = {HIDDEN if _is_secret(name, value) else value}" for name, value in table.options.items())
     return f"{table.use} ({options})" if options else table.use
+
+
+def _embedder(snapshot: Snapshot) -> str:
+    """Where the file has a word to say about it."""
+    if "embed" not in snapshot.config.model_fields_set:
+        return ""
+    embedder = snapshot.embedder
+    why = f" ({embedder.problem})" if isinstance(embedder, NoEmbedder) else ""
+    return f"embedder {embedder.name or 'none'}{why}\n"
 
 
 def _is_secret(name: str, value: object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,23 @@ def test_it_shows_how_models_are_served(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(ROUTED)
     assert ROUTED_EXPECTED == report(file, {})
+
+
+@pytest.mark.parametrize(
+    ("embedder", "line"),
+    [
+        ("none", 'embedder none (embed.embedder = "none")'),
+        ("vllm/small", "embedder vllm/small"),
+        ("openai/small", "embedder openai/small (openai is off: OPENAI_API_KEY is not set)"),
+    ],
+)
+def test_what_embeds_is_told_where_the_file_says_it(tmp_path: Path, embedder: str, line: str) -> None:
+    file = tmp_path / "config.toml"
+    providers = (
+        '[[provider]]\nname = "vllm"\nbase_url = "http://127.0.0.1:1/v1"\n[[provider]]\nname = "openai"\nwhen_env = "OPENAI_API_KEY"\n'
+    )
+    file.write_text(f'[embed]\nembedder = "{embedder}"\n[[layer]]\nuse = "routing"\n{providers}', encoding="utf-8")
+    assert line in report(file, {}).splitlines()
 
 
 def test_the_default_shows_its_stand_in() -> None:
