@@ -19,5 +19,9 @@ def test_the_words_of_a_message(content: Any, text: str) -> None:
 
 
 def test_a_turn_is_searched_by_all_that_was_said() -> None:
-    messages = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": None}, {"role": "tool", "content": "Here."}]
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "Where?"},
+        {"role": "assistant", "content": None},
+        {"role": "tool", "content": "Here."},
+    ]
     assert "Where?\nHere." == Turn(1, 0.0, messages).text
