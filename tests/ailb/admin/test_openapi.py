@@ -27,6 +27,8 @@ default_model = "echo"
 admin_key = "{admin}"
 [store]
 url = "sqlite+aiosqlite:///{folder}/ailb.db"
+[embed]
+embedder = "none"
 [[layer]]
 use = "auth"
 [[layer]]
