@@ -70,6 +70,12 @@ class Server(Table):
             raise ValueError("tls_cert and tls_key go together")
         return self
 
+    @model_validator(mode="after")
+    def _who_speaks_it(self) -> Self:
+        if self.http2 and self.engine != "hypercorn":
+            raise ValueError('http2 needs engine = "hypercorn"')
+        return self
+
 
 class Auth(Table):
     admin_key: Annotated[Hidden, AfterValidator(values.admin_key)] | None = None
