@@ -18,6 +18,7 @@ from ailb.sessions import Limits, Session, Sessions
 from ailb.stack import Next
 from ailb.tally import Tally
 from ailb.tokens import Counter
+from middleware.memory_counts import Counts
 from middleware.memory_desk import Desk
 from middleware.memory_room import Room
 from middleware.memory_summary import Summaries
@@ -26,8 +27,8 @@ from middleware.memory_talk import Means, Talk
 LOG = structlog.get_logger("ailb.memory")
 HEADER: Final = "x-ailb-memory"
 DAY: Final = 86_400
-READ_SECONDS: Final = 1.0
-"""How long a request waits for what is remembered; then it goes on without."""
+READ_SECONDS: Final = 3.0
+"""How long a request waits for what is remembered, at the worst; then it goes on without. A store that is gone says so sooner."""
 
 PRUNE_SECONDS: Final = 600.0
 _ALONE: Final = Aside()
@@ -73,7 +74,7 @@ class Memory:
         room = Room(models, prices, counter)
         summaries = Summaries(sessions, aside, summary_model, summary_tokens) if summary_model else None
         self._desk = Desk(tally)
-        self._means = Means(sessions, counter, room, self._desk, limits, recent_tokens, recalled_tokens, embedder, summaries)
+        self._means = Means(sessions, Counts(counter), room, self._desk, limits, recent_tokens, recalled_tokens, embedder, summaries)
         self._pruning: asyncio.Task[None] | None = None
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:

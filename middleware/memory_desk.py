@@ -27,6 +27,12 @@ WAIT_SECONDS: Final = 1.0
 """How long a request waits for its session's last turn to be written down."""
 
 POLL_SECONDS: Final = 0.002
+LEAST_POLLS: Final = 25
+"""However long they take: where the whole process stood still, so did the one that writes."""
+
+STALE_SECONDS: Final = 5.0
+"""After which nobody believes that a turn is still about to be written down: its worker died."""
+
 CLOSE_SECONDS: Final = 5.0
 SLOTS: Final = 512
 
@@ -79,9 +85,10 @@ class Desk:
     async def written(self, session: Session) -> None:
         """Waits until what was said in a session is written down, by any worker of this gateway, but not for long."""
         slot, loop = _slot(session), asyncio.get_running_loop()
-        until = loop.time() + WAIT_SECONDS
-        while self._is_ending(slot) and loop.time() < until:  # noqa: ASYNC110 - other processes have no event to offer
-            await asyncio.sleep(POLL_SECONDS)
+        until, polls = loop.time() + WAIT_SECONDS, 0
+        while self._is_ending(slot) and (loop.time() < until or polls < LEAST_POLLS):
+            await asyncio.sleep(POLL_SECONDS)  # other processes have no event to offer
+            polls += 1
 
     async def close(self) -> None:
         """Waits for all of it, but not for long."""
@@ -92,9 +99,8 @@ class Desk:
             task.cancel()
 
     def _is_ending(self, slot: int) -> bool:
-        """What a worker left that died in the middle of it counts no longer than anybody waits."""
         now = _now()
-        return any(row[slot] and now - row[slot] < WAIT_SECONDS * _MILLIS for _, row in self._tally.each(_KIND))
+        return any(row[slot] and now - row[slot] < STALE_SECONDS * _MILLIS for _, row in self._tally.each(_KIND))
 
 
 def _slot(session: Session) -> int:

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil
 from typing import Final
 
 from ailb.embedding import Embedder
 from ailb.errors import BadRequest, Refusal
 from ailb.exchange import Exchange, Outcome
 from ailb.sessions import Begun, Limits, Near, Past, Session, Sessions, Turn
-from ailb.tokens import Counter
 from middleware.memory_block import Told, told
+from middleware.memory_counts import Counts, about
 from middleware.memory_desk import Desk
 from middleware.memory_heard import Heard
 from middleware.memory_messages import AROUND, Message, countable
@@ -28,16 +27,13 @@ MOST_EMBEDDED: Final = 8000
 EMBED_SECONDS: Final = 0.1
 """How long a question's vector is waited for. Words alone find nearly as much."""
 
-BYTES: Final = 3
-"""For a token of a summary, at the least."""
-
 
 @dataclass(frozen=True, slots=True)
 class Means:
     """What all requests have in common. `recent` and `recalled` are tokens."""
 
     sessions: Sessions
-    counter: Counter
+    counts: Counts
     room: Room
     desk: Desk
     limits: Limits
@@ -114,7 +110,7 @@ class Talk:
         near = None if self._exchange.dry else await self._near(question)
         found = await self._means.sessions.recall(self._session, question, before, MOST_RECALLED, near)
         summary = past.summary if turns or not now.history else ""
-        return told(unknown(found, now), question, tokens, summary, ceil(len(summary.encode()) / BYTES))
+        return told(unknown(found, now), question, tokens, summary, about(summary))
 
     async def _near(self, question: str) -> Near | None:
         embedder = self._means.embedder
@@ -141,9 +137,11 @@ class Talk:
         """Raises Unavailable."""
         means = self._means
         turn = await begun
-        tokens = await means.counter.count(countable(messages)) + AROUND * len(messages)
+        tokens = await means.counts.of(countable(messages)) + AROUND * len(messages)
         made = Turn(turn.number, turn.at, messages, tokens, cut)
-        if not await means.sessions.remember(self._session, made, means.limits):
+        kept = await means.sessions.remember(self._session, made, means.limits)
+        means.desk.start(means.counts.load)
+        if not kept:
             return
         if means.embedder.name:
             means.desk.start(partial(self._embed, means.embedder, made))
