@@ -53,7 +53,7 @@ CHUNKS: Final = Table(
     Column("page", Integer),
     Index("chunks_document", "collection_id", "document_id", "number"),
 )
-"""`heading` is the way to it in the document. Its `id` is the vector store's too."""
+"""`document_id` is a version of a document (`documents_rows`); `heading` the way to it in there. Its `id` is the vector store's too."""
 
 EMBEDDINGS: Final = Table(
     "embeddings",

@@ -10,6 +10,7 @@ import pytest
 from ailb.aside import Aside
 from ailb.clock import Clock
 from ailb.dialect import Target
+from ailb.embedding import Embedder
 from ailb.errors import ConfigError
 from ailb.exchange import Caller, Exchange, Reply
 from ailb.identity import Identity
@@ -22,7 +23,7 @@ from ailb.money import NANO
 from ailb.rates import Prices, Rates
 from ailb.records import Records
 from ailb.replays import Replays
-from ailb.retrieval import Retriever
+from ailb.retrieval import Retriever, Shelves
 from ailb.sessions import Sessions
 from ailb.stack import Next
 from ailb.tally import Tally
@@ -270,3 +271,33 @@ def test_several_processes_need_one_place_for_their_limits(tmp_path: Path, worke
     text = f'[server]\nworkers = {workers}\n[[layer]]\nuse = "ratelimit"\n{redis}{ROUTING}{ECHO}'
     with pytest.raises(ConfigError, match="REDIS_URL") if refused else nullcontext():
         loaded(tmp_path, text)
+
+
+class Looking:
+    """A layer with documents."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        self.retriever = retriever
+
+    async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+        return await call_next(exchange)
+
+
+class Shelf:
+    """Gives back whom it was asked to ask."""
+
+    def by(self, embedder: Embedder) -> Any:
+        return embedder
+
+
+def test_a_retriever_asks_the_embedder_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'[embed]\nembedder = "none"\n[[layer]]\nuse = "{__name__}:Looking"\n{ROUTING}{ECHO}')
+    snapshot = load(tmp_path / "config.toml", {}, {Clock: Clock(), Meter: Metrics(), Shelves: Shelf()})
+    layer: Any = snapshot.layers[0]
+    assert layer.retriever is snapshot.embedder
+
+
+def test_where_there_are_no_documents_nobody_gets_a_retriever(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'[[layer]]\nuse = "{__name__}:Looking"\n{ROUTING}{ECHO}')
+    with pytest.raises(ConfigError, match="no service of type Retriever"):
+        load(tmp_path / "config.toml", {}, {Clock: Clock(), Meter: Metrics()})
