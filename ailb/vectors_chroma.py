@@ -5,6 +5,7 @@ One of Chroma's collections for each of ours: a `where` on a shared one takes te
 
 from array import array
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -58,7 +59,7 @@ class Chroma:
             return []
         found = there.query(query_embeddings=[numbers.tolist()], n_results=said["most"], include=["distances"])
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
-        return [(int(id), 1.0 - float(distance)) for id, distance in pairs]
+        return [(int(id), 1.0 - float(distance)) for id, distance in pairs if isfinite(distance)]
 
     def _known(self, name: str) -> Any:
         try:

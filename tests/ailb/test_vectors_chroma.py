@@ -3,10 +3,12 @@
 import socket
 import subprocess
 import sys
+from array import array
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
@@ -73,3 +75,19 @@ async def test_it_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
         await vectors.add("col-1", list(range(100)), [[1.0, float(number)] for number in range(100)])
     async with Apart(where, query_seconds=20.0) as vectors:
         assert [0, 1, 2] == [id for id, _ in await vectors.query("col-1", [1.0, 0.0], 3)]
+
+
+class Odd:
+    """A client whose only collection has somebody's bad vectors in it."""
+
+    def get_collection(self, name: str, embedding_function: None) -> "Odd":
+        return self
+
+    def query(self, **asked: Any) -> dict[str, Any]:
+        return {"ids": [["1", "2", "3"]], "distances": [[float("nan"), 0.25, float("inf")]]}
+
+
+def test_a_neighbour_at_no_distance_is_none() -> None:
+    from ailb.vectors_chroma import Chroma
+
+    assert [(2, 0.75)] == Chroma(Odd())({"do": "query", "collection": "c", "most": 3}, array("f", [1.0]))
