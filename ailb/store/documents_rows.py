@@ -115,8 +115,8 @@ def _visible() -> Select[Any]:
     theirs = DOCUMENTS.c.id.label("document"), DOCUMENTS.c.title, DOCUMENTS.c.source, DOCUMENTS.c.metadata
     found = select(*own, *theirs).select_from(CHUNKS.join(DOCUMENTS, documents))
     # Without the function SQLite goes through all of the collection by its index, not to the few ids: 6 ms for 20,000 chunks, not 0.03.
-    own = func.coalesce(CHUNKS.c.collection_id, "") == bindparam("collection")
-    return found.where(own, CHUNKS.c.id.in_(bindparam("ids", expanding=True)))
+    inside = func.coalesce(CHUNKS.c.collection_id, "") == bindparam("collection")
+    return found.where(inside, CHUNKS.c.id.in_(bindparam("ids", expanding=True)))
 
 
 _VISIBLE: Final = _visible()
