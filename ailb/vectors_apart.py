@@ -81,7 +81,7 @@ class Apart:
         if loop.time() < self._resting:
             raise Unavailable("the vector store does not answer")
         found = await self._ask({"do": "query", "collection": collection, "most": most}, packed(vector).tobytes(), self._query_seconds)
-        return [(int(id), float(score)) for id, score in found]
+        return [(int(id), float(score)) for id, score in found or ()]
 
     async def _write(self, said: dict[str, Any], numbers: bytes = b"") -> None:
         """One at a time, so that questions need not wait for more than one."""

@@ -4,7 +4,8 @@ One of Chroma's collections for each of ours: a `where` on a shared one takes te
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import isfinite
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -32,40 +33,60 @@ def server(url: str, token: str) -> Any:
 
 
 class Chroma:
-    """Does what a frame says."""
+    """Does what a frame says. Collections that were opened are kept, since looking one up takes as long as half a query."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._open: dict[str, Any] = {}
 
     def __call__(self, said: Mapping[str, Any], numbers: "array[float]") -> Any:
         """Raises what Chroma raises."""
-        does = {"add": self._add, "delete": self._delete, "drop": self._drop, "query": self._query}[said["do"]]
-        return does(PREFIX + said["collection"], said, numbers)
+        name = PREFIX + said["collection"]
+        if said["do"] == "drop":
+            return self._drop(name)
+        open = self._made if said["do"] == "add" else self._known
+        does = {"add": _add, "delete": _delete, "query": _query}[said["do"]]
+        return self._with(name, open, partial(does, said, numbers))
 
-    def _add(self, name: str, said: Mapping[str, Any], numbers: "array[float]") -> None:
-        there = self._client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
-        there.upsert(ids=[str(id) for id in said["ids"]], embeddings=_rows(numbers, len(said["ids"])))
+    def _with(self, name: str, open: Callable[[str], Any], work: Callable[[Any], Any]) -> Any:
+        """`work` on the collection, and once more where another process has deleted the one that was known; None where there is none."""
+        if (known := self._open.get(name)) is not None:
+            try:
+                return work(known)
+            except NotFoundError:
+                self._open.pop(name, None)
+        if (there := open(name)) is None:
+            return None
+        self._open[name] = there
+        return work(there)
 
-    def _delete(self, name: str, said: Mapping[str, Any], _: "array[float]") -> None:
-        if (there := self._known(name)) is not None:
-            there.delete(ids=[str(id) for id in said["ids"]])
-
-    def _drop(self, name: str, _said: Mapping[str, Any], _: "array[float]") -> None:
-        if self._known(name) is not None:
-            self._client.delete_collection(name)
-
-    def _query(self, name: str, said: Mapping[str, Any], numbers: "array[float]") -> list[tuple[int, float]]:
-        if (there := self._known(name)) is None:
-            return []
-        found = there.query(query_embeddings=[numbers.tolist()], n_results=said["most"], include=["distances"])
-        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
-        return [(int(id), 1.0 - float(distance)) for id, distance in pairs if isfinite(distance)]
+    def _made(self, name: str) -> Any:
+        return self._client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
 
     def _known(self, name: str) -> Any:
         try:
             return self._client.get_collection(name, embedding_function=None)
         except NotFoundError:
             return None
+
+    def _drop(self, name: str) -> None:
+        self._open.pop(name, None)
+        if self._known(name) is not None:
+            self._client.delete_collection(name)
+
+
+def _add(said: Mapping[str, Any], numbers: "array[float]", there: Any) -> None:
+    there.upsert(ids=[str(id) for id in said["ids"]], embeddings=_rows(numbers, len(said["ids"])))
+
+
+def _delete(said: Mapping[str, Any], _: "array[float]", there: Any) -> None:
+    there.delete(ids=[str(id) for id in said["ids"]])
+
+
+def _query(said: Mapping[str, Any], numbers: "array[float]", there: Any) -> list[tuple[int, float]]:
+    found = there.query(query_embeddings=[numbers.tolist()], n_results=said["most"], include=["distances"])
+    pairs = zip(found["ids"][0], found["distances"][0], strict=True)
+    return [(int(id), 1.0 - float(distance)) for id, distance in pairs if isfinite(distance)]
 
 
 def _rows(numbers: "array[float]", count: int) -> list[list[float]]:

@@ -91,3 +91,20 @@ def test_a_neighbour_at_no_distance_is_none() -> None:
     from ailb.vectors_chroma import Chroma
 
     assert [(2, 0.75)] == Chroma(Odd())({"do": "query", "collection": "c", "most": 3}, array("f", [1.0]))
+
+
+async def test_what_another_process_has_dropped_and_made_anew_is_found(tmp_path: Path) -> None:
+    """Both talk to one server, and the first one knows the collection that is gone."""
+    with served(tmp_path) as (url, _):
+        where = {"url": url, "token": ""}
+        async with Apart(where, query_seconds=20.0) as one, Apart(where, query_seconds=20.0) as other:
+            await one.add("col-1", [1], [[1.0, 0.0]])
+            assert [1] == [id for id, _ in await other.query("col-1", [1.0, 0.0], 5)]
+            await one.drop("col-1")
+            assert [] == await other.query("col-1", [1.0, 0.0], 5)
+            await one.add("col-1", [2], [[1.0, 0.0, 0.0]])
+            assert [2] == [id for id, _ in await other.query("col-1", [1.0, 0.0, 0.0], 5)]
+            await one.drop("col-1")
+            await other.add("col-1", [3], [[1.0, 0.0]])
+            await other.delete("col-1", [9])
+            assert [3] == [id for id, _ in await one.query("col-1", [1.0, 0.0], 5)]
