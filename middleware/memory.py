@@ -18,7 +18,6 @@ from ailb.sessions import Limits, Session, Sessions
 from ailb.stack import Next
 from ailb.tally import Tally
 from ailb.tokens import Counter
-from middleware.memory_counts import Counts
 from middleware.memory_desk import Desk
 from middleware.memory_room import Room
 from middleware.memory_summary import Summaries
@@ -74,7 +73,7 @@ class Memory:
         room = Room(models, prices, counter)
         summaries = Summaries(sessions, aside, summary_model, summary_tokens) if summary_model else None
         self._desk = Desk(tally)
-        self._means = Means(sessions, Counts(counter), room, self._desk, limits, recent_tokens, recalled_tokens, embedder, summaries)
+        self._means = Means(sessions, room, self._desk, limits, recent_tokens, recalled_tokens, embedder, summaries)
         self._pruning: asyncio.Task[None] | None = None
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:

@@ -11,7 +11,7 @@ from ailb.errors import BadRequest, Refusal
 from ailb.exchange import Exchange, Outcome
 from ailb.sessions import Begun, Limits, Near, Past, Session, Sessions, Turn
 from middleware.memory_block import Told, told
-from middleware.memory_counts import Counts, about
+from middleware.memory_counts import about
 from middleware.memory_desk import Desk
 from middleware.memory_heard import Heard
 from middleware.memory_messages import AROUND, Message, countable
@@ -33,7 +33,6 @@ class Means:
     """What all requests have in common. `recent` and `recalled` are tokens."""
 
     sessions: Sessions
-    counts: Counts
     room: Room
     desk: Desk
     limits: Limits
@@ -137,11 +136,9 @@ class Talk:
         """Raises Unavailable."""
         means = self._means
         turn = await begun
-        tokens = await means.counts.of(countable(messages)) + AROUND * len(messages)
+        tokens = about(countable(messages)) + AROUND * len(messages)
         made = Turn(turn.number, turn.at, messages, tokens, cut)
-        kept = await means.sessions.remember(self._session, made, means.limits)
-        means.desk.start(means.counts.load)
-        if not kept:
+        if not await means.sessions.remember(self._session, made, means.limits):
             return
         if means.embedder.name:
             means.desk.start(partial(self._embed, means.embedder, made))

@@ -157,7 +157,7 @@ LAYERS = {
     "middleware.routing_desk": frozenset({"middleware.routing_candidates", "middleware.routing_retries"}),
     "middleware.routing_manners": frozenset({"middleware.routing_sticky", "middleware.strategies"}),
     "middleware.idempotency": frozenset({"middleware.idempotency_answer"}),
-    "middleware.memory": frozenset({f"middleware.memory_{part}" for part in ("counts", "desk", "room", "summary", "talk")}),
+    "middleware.memory": frozenset({f"middleware.memory_{part}" for part in ("desk", "room", "summary", "talk")}),
     "middleware.memory_talk": frozenset(
         {f"middleware.memory_{part}" for part in ("block", "counts", "desk", "heard", "messages", "room", "said", "summary", "window")}
     ),

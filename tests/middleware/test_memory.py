@@ -90,7 +90,7 @@ async def test_the_next_request_knows_what_was_said(stream: bool) -> None:
     assert [user(ALICE), assistant("Hello there"), user(WHO)] == rig.asked
     assert [[ALICE, "Hello there"], [WHO, "Hello there"]] == rig.remembered()
     memory = result.exchange.record["memory"]
-    assert {"session": "s", "recent": 1, "recent_tokens": 10 + 8, "recalled": 0, "recalled_tokens": 0, "summary": False} == memory
+    assert {"session": "s", "recent": 1, "recent_tokens": 8 + 8, "recalled": 0, "recalled_tokens": 0, "summary": False} == memory
 
 
 async def test_without_a_session_nothing_is_looked_up_or_remembered() -> None:

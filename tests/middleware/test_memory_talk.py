@@ -14,7 +14,6 @@ from ailb.sessions import Limits, Session, Turn
 from ailb.tally import Tally
 from ailb.testing_money import FixedPrices, WordCounter
 from ailb.testing_sessions import MemorySessions
-from middleware.memory_counts import Counts
 from middleware.memory_desk import Desk
 from middleware.memory_room import Room
 from middleware.memory_talk import Means, Talk
@@ -29,9 +28,7 @@ THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
 
 def means(sessions: MemorySessions, recent: int = 1000, recalled: int = 500) -> Means:
     counter = WordCounter()
-    return Means(
-        sessions, Counts(counter), Room(Models({"p": ["m"]}), FixedPrices(), counter), Desk(Tally()), LIMITS, recent, recalled, NoEmbedder()
-    )
+    return Means(sessions, Room(Models({"p": ["m"]}), FixedPrices(), counter), Desk(Tally()), LIMITS, recent, recalled, NoEmbedder())
 
 
 async def put_in(prompt: Prompt, *turns: Turn, **more: Any) -> tuple[Exchange, Talk]:
