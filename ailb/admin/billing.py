@@ -47,6 +47,7 @@ class BillingPages:
         series = asks.group(asked)
         user, key_id = await self._whose(request, principal, asked)
         period, span = asks.rows(asked, self._database, user=user, key_id=key_id)
+        await self._database.catch_up()
         sums = await self._spend.sums(span, list(dict.fromkeys([*_ALWAYS, *([series] if series else [])])))
         total = _total(sums["provider"])
         body = {
@@ -69,6 +70,7 @@ class BillingPages:
         user, key_id = await self._whose(request, principal, asked)
         ever = {} if asked.keys() & {"period", "start_date", "end_date"} else {"start_date": "1970-01-01"}
         _, span = asks.rows({**asked, **ever}, self._database, user=user, key_id=key_id)
+        await self._database.catch_up()
         if _wants_csv(request.scope["ailb.headers"]):
             return await _download(as_csv(self._spend.stream(span, before=before, limit=limit)))
         size = limit or PAGE

@@ -108,6 +108,7 @@ class BudgetPages:
         if asked is not None and asked not in PERIODS:
             raise BadRequest(f"period must be one of {', '.join(PERIODS)}", param="period")
         key = await self._keys.get(request.path_params["key_id"], principal.user)
+        await self._database.catch_up()
         states = await self._budgets.get("key", key.id)
         wanted = [state for state in states if asked in (None, state.period)]
         monthly = [state for state in wanted if state.period == "monthly"]

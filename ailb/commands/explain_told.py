@@ -9,7 +9,7 @@ from rich.table import Table
 _DIGITS: Final = 9
 """Behind the point: a nano-dollar is the smallest amount that there is."""
 
-_SHOWN: Final = frozenset({"candidates", "limits", "holds", "rag", "strategy"})
+_SHOWN: Final = frozenset({"candidates", "limits", "holds", "memory", "rag", "strategy"})
 _REST: Final = "outcome status error latency_ms first_event_ms usage attempts cost notes would refusal"
 _ALWAYS: Final = frozenset(f"id at caller path asked stream session_id target {_REST}".split())
 
@@ -25,6 +25,8 @@ def tell(record: Mapping[str, Any], console: Console | None = None) -> None:
     out.print(f"for {caller['user']}{key}, who asks for {record['asked'] or 'no model'}{', streamed' if record['stream'] else ''}")
     if rag := record.get("rag"):
         out.print(f"documents of {rag['collection']}: {rag['outcome']} in {rag['ms']:.0f} ms, {rag['characters']:,} characters")
+    if memory := record.get("memory"):
+        out.print(f"conversation {memory['session']}: {_memory(memory)}")
     strategy = record.get("strategy")
     tables = (
         _table(f"targets{f', {strategy}' if strategy else ''}", ("target", "score", "price", "", "why"), _candidates(record)),
@@ -38,6 +40,14 @@ def tell(record: Mapping[str, Any], console: Console | None = None) -> None:
             out.print(table)
     for name in sorted(record.keys() - _SHOWN - _ALWAYS):
         out.print(f"{name}: {record[name]}")
+
+
+def _memory(memory: Mapping[str, Any]) -> str:
+    if memory.get("unavailable"):
+        return "not to be had"
+    last = f"the last {memory['recent']:,} turns ({memory['recent_tokens']:,} tokens)"
+    older = f"{memory['recalled']:,} older ({memory['recalled_tokens']:,} tokens)"
+    return f"{last}, {older}, {'a' if memory['summary'] else 'no'} summary"
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterator[Sequence[str]]) -> Table:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,7 @@ MIGRATION_MS: Final = 60_000
 READ_SECONDS: Final = 2.0
 """The last resort, for a server that does not even keep its own limits."""
 
+CATCH_UP_SECONDS: Final = 0.5
 READERS: Final = 4
 _PRAGMAS: Final = (f"busy_timeout={WAIT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864")
 
@@ -117,6 +118,15 @@ class Database:
         result: T = await asyncio.shield(self.writer.put(one_by_one, work))
         return result
 
+    async def catch_up(self) -> None:
+        """Once this process has written what it had to write, or half a second later. Who asks what an answer cost, right after it, wants
+        to see it, and a charge is in no hurry to be written. While nothing can be written, what is there is all that there is to see.
+        """
+        if self.writer.busy:
+            with suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(CATCH_UP_SECONDS):
+                    await self.write(_nothing)
+
     async def stream(self, statement: Executable) -> AsyncIterator[RowMapping]:
         """Row by row, for what is too much for the memory."""
         self.check()
@@ -146,6 +156,10 @@ class Database:
         with _outages():
             async with self._reads.connect() as connection:
                 return list((await connection.execute(statement)).mappings())
+
+
+async def _nothing(connection: AsyncConnection) -> None:
+    """Comes after all that was put before it."""
 
 
 @contextmanager

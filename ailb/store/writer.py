@@ -82,6 +82,7 @@ class Writer:
         self._waiting: list[_Job] = []
         self._wake = asyncio.Event()
         self._stopping = False
+        self._writing = False
         self._task: asyncio.Task[None] | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self.failing = False
@@ -90,6 +91,11 @@ class Writer:
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything was put that is not committed yet."""
+        return self._writing or bool(self._waiting)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -133,7 +139,9 @@ class Writer:
                 self._lingering = None
             jobs = [job for job in self._waiting if job.keep or not job.future.cancelled()]
             self._waiting = []
+            self._writing = True
             kept = await self._write(jobs) if jobs else []
+            self._writing = False
             self._waiting = kept + self._waiting
             if self._stopping and kept:
                 await asyncio.sleep(RETRY_SECONDS)

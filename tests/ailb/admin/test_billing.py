@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.admin import when
+from ailb.store.schema import ENTRIES
+from ailb.store.writer import one_by_one
 from tests.ailb.admin.desk import ADMIN, NOW, Desk
 from tests.ailb.serving import Client
 from tests.ailb.store.ledgers import write
@@ -62,6 +66,17 @@ async def ann(desk: Desk) -> Ann:
 
 def admin(**more: str) -> Mapping[str, str]:
     return {"authorization": f"Bearer {ADMIN}", **{name.replace("_", "-"): value for name, value in more.items()}}
+
+
+@pytest.mark.parametrize("target", [SPEND, USAGE, "/api/billing/budget/{key}"])
+async def test_who_asks_right_after_an_answer_sees_its_charge(ann: Ann, target: str) -> None:
+    async def charge(connection: AsyncConnection) -> None:
+        await connection.execute(update(ENTRIES).values(nanos=7))
+
+    charged = ann.desk.database.writer.put(one_by_one, charge, keep=True)
+    answer = await ann.desk.call("GET", target.format(key=ann.key), headers=admin())
+    assert 200 == answer.status
+    assert charged.done()
 
 
 async def test_a_months_spend_to_the_nano_dollar(ann: Ann) -> None:

@@ -100,3 +100,9 @@ def test_what_other_layers_say_stands_below() -> None:
 )
 def test_dollars_are_exact_and_never_short(amount: float | None, said: str) -> None:
     assert said == _dollars(amount, "-")
+
+
+def test_what_is_remembered_is_counted() -> None:
+    memory = {"session": "s", "recent": 2, "recent_tokens": 1200, "recalled": 1, "recalled_tokens": 30, "summary": True}
+    assert "conversation s: the last 2 turns (1,200 tokens), 1 older (30 tokens), a summary" in told(memory=memory)
+    assert "conversation s: not to be had" in told(memory={"session": "s", "unavailable": True})

@@ -1,17 +1,20 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, insert, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.errors import ConfigError, Unavailable
 from ailb.secret import Secret
 from ailb.store.database import Database
 from ailb.store.schema import REVISIONS
+from ailb.store.writer import one_by_one
 from tests.ailb.store.clocks import START, SetClock
 
 
@@ -40,6 +43,30 @@ async def test_what_fails_takes_back_its_own_and_nothing_else(database: Database
     )
     assert ["str", "LookupError", "IntegrityError", "str"] == [type(result).__name__ for result in results]
     assert await names(database) == ["a", "b"]
+
+
+async def test_catching_up_is_after_what_was_in_no_hurry(database: Database) -> None:
+    kept = database.writer.put(one_by_one, put, keep=True)
+    assert database.writer.busy
+    await database.catch_up()
+    assert kept.done()
+    assert not database.writer.busy
+    assert await names(database) == ["a"]
+
+
+async def test_catching_up_does_not_wait_for_what_cannot_be_written(database: Database) -> None:
+    down = [OperationalError("", {}, Exception("gone"))]
+
+    async def batch(connection: AsyncConnection, items: Sequence[str]) -> Sequence[str]:
+        if down:
+            raise down.pop()
+        return [await put(connection, item) for item in items]
+
+    kept = database.writer.put(batch, "late", keep=True)
+    await database.catch_up()
+    assert not kept.done()
+    assert await names(database) == []
+    assert await kept == "late"
 
 
 async def test_a_caller_that_is_cancelled_leaves_nothing_open(database: Database) -> None:
