@@ -10,6 +10,7 @@ from middleware.memory_messages import Message, cut
 MOST: Final = 1_000_000
 """Characters of an answer that are listened to."""
 
+_WORDS: Final = frozenset({"role", "content"})
 _DELTAS: Final = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature", "input_json_delta": "partial_json"}
 
 
@@ -72,11 +73,15 @@ class Heard:
         thought = part.get("reasoning_content") or part.get("reasoning") or part.get("thinking")
         if isinstance(thought, str):
             self._thought.append(thought)
+        if part.keys() - _WORDS:  # most pieces of a stream are a few letters and nothing else
+            self._take_rest(part)
+
+    def _take_rest(self, part: Mapping[str, Any]) -> None:
         for block in _listed(part.get("thinking_blocks")):
             self._thinking.append({name: value for name, value in block.items() if name != "index"})
         for call in _listed(part.get("tool_calls")):
             self._take_call(call)
-        if isinstance(part.get("function_call"), Mapping):
+        if isinstance(part.get("function_call"), dict):
             self._take_call({"index": 0, "id": "call_0", "function": part["function_call"]})
 
     def _take_call(self, part: Mapping[str, Any]) -> None:
@@ -96,7 +101,7 @@ class Heard:
         index = data.get("index")
         if not isinstance(index, int):
             return
-        if isinstance(data.get("content_block"), Mapping):
+        if isinstance(data.get("content_block"), dict):
             self._blocks[index] = dict(data["content_block"])
         delta = _mapping(data.get("delta"))
         member = _DELTAS.get(str(delta.get("type")))
@@ -127,7 +132,8 @@ def _is_end(dialect: str, data: Mapping[str, Any]) -> bool:
         return data.get("type") in ("message_delta", "message_stop", "message")
     if dialect == "ollama":
         return data.get("done") is True
-    return any(choice.get("finish_reason") for choice in _listed(data.get("choices")))
+    choices = data.get("choices")
+    return bool(choices) and any(choice.get("finish_reason") for choice in _listed(choices))
 
 
 def _is_whole(call: Mapping[str, Any]) -> bool:
@@ -145,8 +151,8 @@ def _text(value: Any) -> str:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _listed(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -52,9 +52,10 @@ def said(messages: Sequence[Mapping[str, Any]]) -> Said:
 
 def new(now: Said, turns: Sequence[Turn]) -> list[Message]:
     """What is to be remembered of a request: what follows the last answer, without what was remembered of it before."""
-    known = Counter(same(message) for turn in turns for message in turn.messages)
+    unsure = now.messages[now.since : now.last]
+    known = Counter(same(message) for turn in turns for message in turn.messages) if unsure else Counter()
     fresh: list[Message] = []
-    for message in now.messages[now.since : now.last]:
+    for message in unsure:
         digest = same(message)
         if known[digest] > 0:
             known[digest] -= 1
