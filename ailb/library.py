@@ -29,7 +29,9 @@ EXTRA: Final = "pip install 'ailb[rag]'"
 
 
 class Library:
-    """The `Shelves` service. Open between `async with` and its end. `problem`: why there are no vectors. `model`: the local one's folder."""
+    """The `Shelves` service. Open between `async with` and its end. `problem`: why there are no vectors. `model`: the local one's
+    folder.
+    """
 
     def __init__(
         self, database: Database, vectors: Vectors, tally: Tally | None = None, *, problem: str = "", model: str | None = None

@@ -44,7 +44,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "genai_prices": frozenset({"ailb.prices_listed"}),
     "toktok": frozenset({"ailb.tokenizer"}),
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
-    "prometheus_client": frozenset({"ailb.metrics", "ailb.metrics_attempts", "ailb.metrics_shadow", "ailb.metrics_rag", "ailb.metrics_memory"}),
+    "prometheus_client": frozenset({"ailb.metrics", *(f"ailb.metrics_{part}" for part in ("attempts", "shadow", "rag", "memory"))}),
     "pydantic": frozenset(
         {
             "ailb.admin.billing_budget",
