@@ -3,7 +3,7 @@
 Every row is in a space, which says whose it is, and every question names the space: there is no way to ask over all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from math import log
 from typing import Any, Final, Literal
@@ -16,12 +16,21 @@ from ailb.store.database import Database
 
 Index = Literal["turns_words", "chunks_words"]
 
+COMMON: Final = 4
+"""A word that more than one row in so many has says little, in whatever language, and takes long to look up. FTS5 itself cannot tell: it
+counts over all spaces, in some of which the word is rare."""
+
+FEW: Final = 20
+"""Rows of which that cannot be said."""
+
 _FIND_SQLITE: Final = """
     SELECT rowid AS id, -bm25({index}, 0.0, 1.0) AS score FROM {index}
     WHERE {index} MATCH :query ORDER BY bm25({index}, 0.0, 1.0) LIMIT :most
 """
+_COUNT_SQLITE: Final = "SELECT :place{at} AS place, count(*) AS rows FROM {index} WHERE {index} MATCH :query{at}"
 _COUNT_POSTGRES: Final = """
-    SELECT term, count({index}.id) AS rows FROM unnest(CAST(:terms AS text[])) AS term
+    SELECT term, count({index}.id) AS rows, (SELECT count(*) FROM {index} WHERE space = :space) AS whole
+    FROM unnest(CAST(:terms AS text[])) AS term
     LEFT JOIN {index} ON space = :space AND words @@ plainto_tsquery('english', term) GROUP BY term
 """
 _FIND_POSTGRES: Final = """
@@ -64,18 +73,29 @@ class Words:
         if not terms:
             return []
         if self._database.is_sqlite:
-            query = f'space : "{space}" AND words : ({" OR ".join(f"{chr(34)}{term}{chr(34)}" for term in terms)})'
-            return await self._rows(_FIND_SQLITE, query=query, most=most)
+            return await self._find_sqlite(space, terms, most)
         return await self._find_postgres(space, terms, most)
+
+    async def _find_sqlite(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
+        """By the words that say something here, or the one that says most."""
+        queries = [f'space : "{space}"', *(f'space : "{space}" AND words : "{term}"' for term in terms)]
+        statement = " UNION ALL ".join(_COUNT_SQLITE.format(index=self._index, at=at) for at in range(len(queries)))
+        values = {f"query{at}": query for at, query in enumerate(queries)} | {f"place{at}": at for at in range(len(queries))}
+        rows = {row["place"]: int(row["rows"]) for row in await self._database.read(text(statement).bindparams(**values))}
+        telling = _telling({term: rows[at] for at, term in enumerate(terms, 1)}, rows[0])
+        if not telling:
+            return []
+        either = " OR ".join(f'"{term}"' for term in telling)
+        return await self._rows(_FIND_SQLITE, query=f'space : "{space}" AND words : ({either})', most=most)
 
     async def _find_postgres(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
         """A word weighs by how rare it is in the space, as in BM25; PostgreSQL's own rank does not look at that."""
         counted = await self._database.read(text(_COUNT_POSTGRES.format(index=self._index)).bindparams(terms=terms, space=space))
-        rows = {row["term"]: int(row["rows"]) for row in counted if row["rows"]}
-        if not rows:
+        rows = {row["term"]: int(row["rows"]) for row in counted}
+        known = _telling(rows, max((int(row["whole"]) for row in counted), default=0))
+        if not known:
             return []
         least = max(rows.values())
-        known = list(rows)
         weights = [log(1 + least / rows[term]) for term in known]
         return await self._rows(
             _FIND_POSTGRES, terms=known, weights=weights, space=space, query=" | ".join(f"'{t}'" for t in known), most=most
@@ -84,6 +104,13 @@ class Words:
     async def _rows(self, statement: str, **values: Any) -> list[tuple[int, float]]:
         found = await self._database.read(text(statement.format(index=self._index)).bindparams(**values))
         return [(int(row["id"]), float(row["score"] or 0.0)) for row in found]
+
+
+def _telling(rows: Mapping[str, int], all: int) -> list[str]:
+    """Of words with how many rows have each, those to look for."""
+    known = {term: count for term, count in rows.items() if count}
+    few = [term for term, count in known.items() if count <= max(all / COMMON, FEW)]
+    return few or ([min(known, key=known.__getitem__)] if known else [])
 
 
 def space(*parts: str) -> str:

@@ -70,6 +70,15 @@ async def test_a_score_is_better_when_it_is_more(index: Words) -> None:
     assert scores[0] > 0
 
 
+async def test_what_every_other_row_has_says_nothing_beside_a_rarer_word(database: Database, index: Words) -> None:
+    """Though it is said twice there, and in a language whose stop words nobody has listed."""
+    texts = {100 + number: f"und und und {'Hund' if number % 20 else 'Katze'} zeile {number}" for number in range(100)}
+    where = space("carl", "s")
+    await add(database, index, where, texts)
+    assert {100, 120, 140, 160, 180} == set(await found(index, "und Katze", where, 100))
+    assert 100 == len(await found(index, "und", where, 100))
+
+
 async def test_every_space_has_its_own(index: Words) -> None:
     assert ([11], []) == (await found(index, "fox", THEIRS), await found(index, "fox", space("carl", "s")))
 
