@@ -15,6 +15,9 @@ Loc = tuple[str | int, ...]
 """The way to a value: keys and list indices."""
 
 _TITLES: Final = {"layer": "use", "provider": "name", "model": "name", "price": "model"}
+_INNARDS = re.compile(r" after validation, not \d+$| or instance of \w+$")
+"""What pydantic says of itself."""
+
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -62,7 +65,7 @@ def message(error: ErrorDetails) -> str:
         return "is missing"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    text = error["msg"].removeprefix("Input ")
+    text = _INNARDS.sub("", error["msg"].removeprefix("Input "))
     return text[:1].lower() + text[1:]
 
 

@@ -67,7 +67,8 @@ class Edge:
         headers: Mapping[str, str] = scope["ailb.headers"]
         server = snapshot.config.server
         task = asyncio.current_task()
-        body = await read_body(receive, headers, most=server.max_body_bytes, limit=Deadline(server.body_seconds, task))
+        limit = Deadline(server.body_seconds, task)
+        body = await read_body(receive, headers, most=server.max_body_bytes, limit=limit, setting="server.max_body_bytes")
         prompt = self._speech.prompt(parse(body), headers)
         prompt.received = self._gateway.now()
         peer = scope.get("client") or ("", 0)

@@ -18,8 +18,11 @@ class ClientLeft(Exception):
     """The client hung up before its request was complete."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, limit: Deadline) -> bytes:
-    """The whole body. Raises BodyTooLarge, RequestTimeout, UnsupportedMedia (compressed), ClientLeft."""
+async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, limit: Deadline, setting: str = "") -> bytes:
+    """The whole body. `setting`: what says how much is too much, where that can be changed.
+
+    Raises BodyTooLarge, RequestTimeout, UnsupportedMedia (compressed), ClientLeft.
+    """
     coding = headers.get("content-encoding", "identity")
     if coding != "identity":
         raise UnsupportedMedia(f"content-encoding {coding[:40]!r} is not supported; send the body as it is")
@@ -32,7 +35,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, most: int, 
         raise RequestTimeout("the body did not arrive in time (server.body_seconds)") from None
     if too_large or len(body) > most:
         await _spill(receive)
-        raise BodyTooLarge(f"the body is larger than {most} bytes (server.max_body_bytes)")
+        raise BodyTooLarge(f"the body is larger than {most} bytes{f' ({setting})' if setting else ''}")
     return body
 
 

@@ -30,10 +30,11 @@ async def body_of(request: Request, shape: type[B], *, empty: bool = False, most
     return checked({} if empty and not raw else parse(raw), shape)
 
 
-async def raw_of(request: Request, most: int) -> bytes:
+async def raw_of(request: Request, most: int, *, setting: str = "") -> bytes:
     """The request's body. Raises BadRequest for one that is not complete, and what `read_body` raises."""
     try:
-        return await read_body(request.receive, request.scope["ailb.headers"], most=most, limit=Deadline(BODY_SECONDS))
+        headers = request.scope["ailb.headers"]
+        return await read_body(request.receive, headers, most=most, limit=Deadline(BODY_SECONDS), setting=setting)
     except ClientLeft:
         raise BadRequest("the body is not complete") from None
 

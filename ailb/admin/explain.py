@@ -59,7 +59,8 @@ class ExplainPages:
         headers: Mapping[str, str] = request.scope["ailb.headers"]
         server = snapshot.config.server
         try:
-            body = await read_body(request.receive, headers, most=server.max_body_bytes, limit=Deadline(server.body_seconds))
+            limit = Deadline(server.body_seconds)
+            body = await read_body(request.receive, headers, most=server.max_body_bytes, limit=limit, setting="server.max_body_bytes")
         except ClientLeft:
             raise BadRequest("the body is not complete") from None
         prompt = SPEECH.prompt(parse(body), headers)

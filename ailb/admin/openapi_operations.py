@@ -76,7 +76,7 @@ OPERATIONS: Final = (
     Operation("GET", "/healthz", "Whether it takes requests", {JSON: "Health"}, statuses=(200, 503), open=True),
     Operation("GET", "/readyz", "The same, with each dependency", {JSON: "Health"}, statuses=(200, 503), open=True),
     Operation("GET", "/metrics", "Prometheus' exposition", {"text/plain": "Text"}),
-    Operation("GET", "/openapi.json", "This document", {JSON: "Document"}, open=True),
+    Operation("GET", "/openapi.json", "This document", {JSON: "OpenAPI"}, open=True),
     Operation("GET", "/api/routing/stats", "How requests and their targets fared", {JSON: "Stats"}),
     Operation("POST", "/api/routing/explain", "What would become of a chat, and why", {JSON: "Record"}, (*_CHAT, *_USER), "Chat"),
     Operation("GET", "/api/requests/{id}", "What became of a request, and why", {JSON: "Record"}, ("id", *_USER)),
@@ -114,6 +114,9 @@ OPERATIONS: Final = (
         "NewDocuments",
         form=True,
         statuses=(201,),
+    ),
+    Operation(
+        "DELETE", f"{_COLLECTIONS}/{{name}}/documents", "Delete a document, whatever its id", {}, (*_COLLECTION, "id"), statuses=(204,)
     ),
     Operation("DELETE", f"{_COLLECTIONS}/{{name}}/documents/{{id}}", "Delete a document", {}, (*_COLLECTION, "id"), statuses=(204,)),
     Operation(

@@ -284,7 +284,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "AnthropicError": ANTHROPIC_ERROR,
     "OllamaError": answer(error=TEXT),
     "Health": answer(status={"enum": ["healthy", "unhealthy"]}),
-    "Document": answer(openapi=TEXT, paths=OBJECT),
+    "OpenAPI": answer(openapi=TEXT, paths=OBJECT),
     "Text": TEXT,
     "Event": {"type": "object", "properties": {"data": TEXT}},
     "Record": _RECORD,

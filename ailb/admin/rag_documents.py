@@ -36,9 +36,9 @@ class RagDocumentPages:
 
     def routes(self, access: Access) -> list[ApiRoute]:
         all, one = f"{ONE}/documents", f"{ONE}/documents/{{id:path}}"
-        both = {"GET": self.page, "POST": self.add}
+        whole = {"GET": self.page, "POST": self.add, "DELETE": self.delete}
         return [
-            access.route(all, both, read="key", write="key", media=(*JSON, FORM)),
+            access.route(all, whole, read="key", write="key", media=(*JSON, FORM)),
             access.route(f"{one}/chunks", {"PUT": self.put}, read="key", write="key"),
             access.route(one, {"DELETE": self.delete}, read="key", write="key"),
         ]
@@ -82,16 +82,18 @@ class RagDocumentPages:
         return await self._library.embedded(pieces, embedder, user)
 
     async def delete(self, request: Request, principal: Principal) -> Response:
-        """Raises BadRequest, NotFound, Forbidden."""
+        """By the path, or by `?id=`: a web address, say, cannot stand in a path. Raises BadRequest, NotFound, Forbidden."""
         collection = await writable(self._library, request, principal)
-        await self._library.documents.delete_document(collection, asked_id(request.path_params["id"]))
+        id = request.path_params.get("id") or request.query_params.get("id", "")
+        await self._library.documents.delete_document(collection, asked_id(id))
         return Response(status_code=204)
 
     async def _given(self, request: Request) -> list[tuple[File, Upload]]:
         """What the body has in it. Raises what it can be refused for."""
         content_type = request.scope["ailb.headers"].get("content-type", "")
         if content_type.lower().startswith(FORM):
-            body = await raw_of(request, self._gateway.snapshot.config.server.max_body_bytes)
+            most = self._gateway.snapshot.config.server.max_body_bytes
+            body = await raw_of(request, most, setting="server.max_body_bytes")
             return [_of_file(file) for file in files(content_type, body, most=MOST_AT_ONCE)]
         parsed = checked(await _parsed(request, MOST_JSON), NewDocuments)
         return [_of_text(each) for each in parsed.documents]

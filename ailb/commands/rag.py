@@ -93,10 +93,12 @@ def _search(gateway: "Gateway", options: Namespace) -> int:
 
 
 def _delete(gateway: "Gateway", options: Namespace) -> int:
+    from urllib.parse import quote
+
     from ailb.commands.rag_gateway import collection, documents
 
     name = options.collection
-    gateway.ask("DELETE", documents(name, options.document) if options.document else collection(name))
+    gateway.ask("DELETE", f"{documents(name)}?id={quote(options.document, safe='')}" if options.document else collection(name))
     return 0
 
 

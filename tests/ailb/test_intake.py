@@ -51,8 +51,13 @@ async def test_a_body_is_read_to_its_end(messages: list[Any], body: bytes) -> No
     "messages", [[part(b"x" * 101, more=False)], [part(b"x" * 60), part(b"x" * 60, more=False)], [part(b"x" * 101), LEFT]]
 )
 async def test_a_body_that_is_too_large(messages: list[Any]) -> None:
-    with pytest.raises(BodyTooLarge, match="larger than 100 bytes"):
+    with pytest.raises(BodyTooLarge, match=r"^the body is larger than 100 bytes$"):
         await read(*messages)
+
+
+async def test_what_can_be_changed_about_it_is_said() -> None:
+    with pytest.raises(BodyTooLarge, match=r"^the body is larger than 2 bytes \(server.max_body_bytes\)$"):
+        await read_body(Sender([part(b"xxx", more=False)]), {}, most=2, limit=Deadline(10), setting="server.max_body_bytes")
 
 
 @pytest.mark.parametrize("declared", ["101", "9" * 18, "9" * 5000])

@@ -10,9 +10,14 @@ from ailb.admin.bodies import MOST_BYTES, Body, body_of, number
 from ailb.errors import BadRequest, BodyTooLarge, Refusal, UnsupportedMedia
 
 
+class Inner(Body):
+    pass
+
+
 class Shape(Body):
     name: str
-    sizes: list[Annotated[int, Field(ge=0)]] = Field(default=[])
+    sizes: list[Annotated[int, Field(ge=0)]] = Field(default=[], min_length=1)
+    inner: Inner | None = None
     ratio: float = 1.0
 
 
@@ -55,6 +60,19 @@ async def test_what_is_wrong_with_a_body_and_where(body: Any, param: str | None,
         await body_of(request(body), Shape)
     assert param == caught.value.param
     assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"name": "a", "sizes": []}, "sizes: list should have at least 1 item"),
+        ({"name": "a", "inner": 5}, "inner: should be a valid dictionary"),
+    ],
+)
+async def test_nothing_is_said_of_how_it_was_checked(body: Any, message: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        await body_of(request(body), Shape)
+    assert message == caught.value.message
 
 
 @pytest.mark.parametrize(

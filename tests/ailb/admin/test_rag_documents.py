@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from structlog.testing import capture_logs
@@ -38,6 +39,15 @@ async def found(api: Api, query: str) -> list[str]:
 
 async def listed(api: Api) -> list[str]:
     return [each["id"] for each in (await ann(api, "GET", DOCS)).json["documents"]]
+
+
+@pytest.mark.parametrize("id", ["https://host/x?y=1&z", "../../x", "..", "a//b", "c\\d", "a/chunks"])
+async def test_whatever_came_in_can_be_deleted(api: Api, id: str) -> None:
+    assert 201 == (await ann(api, "POST", DOCS, {"documents": [{"id": id, "text": "A fox."}]})).status
+    assert [id] == await listed(api)
+    assert 204 == (await ann(api, "DELETE", f"{DOCS}?id={quote(id, safe='')}")).status
+    assert [] == await listed(api)
+    assert 400 == (await ann(api, "DELETE", DOCS)).status
 
 
 async def test_texts_come_in_and_are_found_and_listed(api: Api) -> None:

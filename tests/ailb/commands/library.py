@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
@@ -31,14 +31,14 @@ class Library:
         return [f"{method} {path.removeprefix('/api/rag/collections/')}" for method, path in self.seen if method in ("PUT", "DELETE")]
 
     def answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
-        path = urlsplit(target).path
+        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         self.seen.append((method, unquote(path)))
         if self.busy:
             self.busy -= 1
             return 503, {"detail": "busy"}
         match = PATH.fullmatch(path)
         assert match is not None, target
-        name, search, document, chunks = unquote(match[1] or ""), match[2], unquote(match[3] or ""), match[4]
+        name, search, document, chunks = unquote(match[1] or ""), match[2], unquote(match[3] or "") or query.get("id", [""])[0], match[4]
         if not name:
             return self._all(method, body)
         if name not in self.collections:
