@@ -60,6 +60,7 @@ class Apart:
         starting, self._starting = self._starting, None
         if starting is None:
             return
+        starting.cancel()  # one that is still being opened has nothing to lose, and the end of the gateway does not wait for it
         await asyncio.wait((starting,))
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().end()
@@ -163,7 +164,7 @@ class _Child:
         """Kills it, where it has been silent for too long."""
         if self._waiting and asyncio.get_running_loop().time() - self._heard > self.most_silence:
             LOG.error("the vector store's process hangs, and is killed", pid=self._process.pid)
-            self._kill()
+            self.kill()
 
     async def end(self) -> None:
         """After what it is at, if that does not take long."""
@@ -172,7 +173,7 @@ class _Child:
             async with asyncio.timeout(3.0):
                 await self._process.wait()
         except TimeoutError:
-            self._kill()
+            self.kill()
             await self._process.wait()
         await asyncio.wait((self._reading,))
 
@@ -181,7 +182,7 @@ class _Child:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         self.gone = True
         if self._process.returncode is None:
             self._process.kill()
@@ -197,7 +198,7 @@ class _Child:
         except (asyncio.IncompleteReadError, OSError):  # it ends, and must not be killed: that would take its status from who waits for it
             self._close()
         except ValueError:  # there is no way to tell any more where an answer begins
-            self._kill()
+            self.kill()
         self.gone = True
         for future in self._waiting.values():
             if not future.done():
@@ -232,6 +233,7 @@ async def _started(command: Sequence[str], where: Mapping[str, str]) -> _Child:
         async with asyncio.timeout(START_SECONDS):
             await child.ask(where)
     except BaseException:  # cancellation too: nobody else knows of the process
+        child.kill()
         await child.end()
         raise
     return child

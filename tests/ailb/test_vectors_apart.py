@@ -106,6 +106,15 @@ async def test_it_is_started_when_it_is_needed_and_ends_with_the_gateway(tmp_pat
     assert not alive(pid)
 
 
+async def test_one_that_is_still_being_opened_is_not_waited_for_at_the_end(tmp_path: Path) -> None:
+    slow = "import os, sys, time; open(sys.argv[1], 'w').write(f'{os.getpid()}.'); time.sleep(3600)"
+    told = tmp_path / "pid"
+    async with asyncio.timeout(10):
+        async with Apart({"folder": str(tmp_path)}, command=("-c", slow, str(told))):
+            await until(lambda: told.exists() and told.read_text().endswith("."))
+    assert not alive(int(told.read_text().strip(".")))
+
+
 async def test_after_its_death_the_next_question_starts_another(tmp_path: Path) -> None:
     async with apart(tmp_path) as vectors:
         first = await pid_of(vectors)
@@ -196,4 +205,4 @@ async def test_too_many_questions_are_refused_at_once(tmp_path: Path) -> None:
         assert {Unavailable} == {type(each) for each in told}
         assert 5 == sum("not available" in str(each) for each in told)
         assert vectors._starting is not None
-        vectors._starting.result()._kill()
+        vectors._starting.result().kill()
