@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from functools import partial
+from heapq import nlargest
+from operator import itemgetter
 from typing import Any, Final
 
 import structlog
@@ -12,6 +14,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.errors import NotFound
+from ailb.fusion import fused
 from ailb.sessions import Begun, Limits, Near, Past, Session, Turn
 from ailb.store import sessions_kept as kept
 from ailb.store.database import Database
@@ -23,11 +26,9 @@ from ailb.store.writer import one_by_one
 
 LOG = structlog.get_logger("ailb.sessions")
 
-DENSE: Final = 0.3
-"""How much meaning counts beside words, whose best score is 1."""
-
 MOST_FOUND: Final = 200
 MOST_VECTORS: Final = 1000
+MOST_NEAR: Final = 50
 
 WAITS: Final = (0.005, 0.01, 0.02)
 """Seconds between looks for a turn that another process is about to write down: who has its answer's end may ask on at once, and elsewhere.
@@ -72,11 +73,8 @@ class StoredSessions:
     async def recall(self, session: Session, question: str, before: int, most: int, near: Near | None = None) -> list[Turn]:
         where = space(session.user, session.id)
         found, vectors = await asyncio.gather(self._words.find(where, question, MOST_FOUND), self._vectors(session, before, near))
-        best = found[0][1] if found else 0.0
-        scores = {id: score / best if best > 0 else 0.0 for id, score in found}
-        if near is not None:
-            for id, cosine in cosines(vectors, near.vector).items():
-                scores[id] = scores.get(id, 0.0) + DENSE * cosine
+        close = cosines(vectors, near.vector).items() if near is not None else ()
+        scores = dict(fused(found, nlargest(MOST_NEAR, close, key=itemgetter(1))))
         return await self._turns(session, scores, before, most) if scores else []
 
     async def remember(self, session: Session, turn: Turn, limits: Limits) -> bool:
