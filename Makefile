@@ -11,6 +11,7 @@ install: $(READY) ## .venv with every extra; .venv/bin/ailb is the command line
 
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
+	@echo 'fetching some 150 packages (800 MB when they are in place), which may take minutes'
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[uvicorn,postgres,redis,otel,rag,dev]'
 	touch $(READY)
 

@@ -86,6 +86,7 @@ def _variables(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[t
     yield "DEFAULT_MODEL", ("default_model",), str
     yield "AILB_ADMIN_KEY", ("auth", "admin_key"), str
     yield "DATABASE_URL", ("store", "url"), str
+    yield "CHROMA_URL", ("vectors", "url"), str
     for index, layer in _tables(raw, "layer"):
         if layer.get("use") == "routing":
             yield "ROUTING_STRATEGY", ("layer", index, "strategy"), str

@@ -97,7 +97,7 @@ def library(config: Config, database: Database, tally: Tally | None = None) -> L
     if config.server.workers > 1 and not served:
         asked = "vectors" in config.model_fields_set or any(layer.use == "rag" for layer in config.layer)
         if asked:
-            ways = 'a Chroma server, as http://host:port, or set embed.embedder = "none", or server.workers = 1'
+            ways = 'a Chroma server, as http://host:port (CHROMA_URL can set it too), or embed.embedder = "none", or server.workers = 1'
             raise ConfigError(WHERE, f"a folder is for one process; set {ways}")
         return Library(database, NoVectors(), tally, problem=f"there are several server.workers, and {WHERE} is a folder")
     if find_spec("chromadb") is None:

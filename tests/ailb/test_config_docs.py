@@ -78,6 +78,7 @@ def test_every_variable_has_its_line() -> None:
         "DEFAULT_MODEL",
         "AILB_ADMIN_KEY",
         "DATABASE_URL",
+        "CHROMA_URL",
         "ROUTING_STRATEGY",
         "OLLAMA_HOST",
         "REDIS_URL",

@@ -22,6 +22,7 @@ RAW: dict[str, Any] = {
         ("LOG_LEVEL", "DEBUG", ("log", "level"), "debug"),
         ("DEFAULT_MODEL", "gpt-4", ("default_model",), "gpt-4"),
         ("AILB_ADMIN_KEY", "k", ("auth", "admin_key"), "k"),
+        ("CHROMA_URL", "http://c", ("vectors", "url"), "http://c"),
         ("ROUTING_STRATEGY", "failover", ("layer", 1, "strategy"), "failover"),
         ("REDIS_URL", "redis://r", ("layer", 2, "redis"), "redis://r"),
         ("MY_LLM_API_KEY", "k", ("provider", 0, "api_key"), "k"),
