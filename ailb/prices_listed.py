@@ -89,6 +89,13 @@ class Listed:
         return _rates({**_GAPS.get((self._provider.id, self._model.id), {}), **_said(price)})
 
 
+def load() -> None:
+    """Reads the list, which takes a tenth of a second, before a request has to wait for it."""
+    from genai_prices import data_snapshot
+
+    data_snapshot.get_snapshot()
+
+
 def listed(kind: str, base_url: str | None, model: str) -> Listed | None:
     """The model of a provider of AILB's `kind`; where the kind is for anybody, its address tells. None for what is not in the list."""
     from genai_prices import data_snapshot

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from starlette.applications import Starlette
 
-from ailb import app, log
+from ailb import app, log, prices_listed
 from ailb.clients.chat import Chat
 from ailb.clients.messages import Messages
 from ailb.clients.ollama import OllamaChat
@@ -80,6 +80,7 @@ class _Process:
         asgi = _app(gateway, self._metrics, self.snapshot.config, store, self._shelf)
         _greet(self.snapshot)
         serving, run = engine(asgi, self.snapshot.config.server, listener)
+        prices_listed.load()
         _spare_the_collector()
         with _blamed(gateway):
             run(_beside(self._shelf, gateway, serving))

@@ -101,3 +101,17 @@ assert Tokenizer().counted("hello world") == 2
 def test_nothing_touches_the_network() -> None:
     done = subprocess.run([sys.executable, "-c", NO_NETWORK], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+LOADED = """
+import sys
+from ailb.prices_listed import load
+assert "genai_prices" not in sys.modules
+load()
+assert "genai_prices" in sys.modules
+"""
+
+
+def test_it_is_read_when_it_is_wanted_and_not_before() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
