@@ -1,6 +1,6 @@
 """Documents and their vectors, as the configuration has them: what is open as long as the store is."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from importlib.util import find_spec
@@ -56,6 +56,10 @@ class Library:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._open.aclose()
+
+    @property
+    def dependencies(self) -> Mapping[str, bool]:
+        return {"vectors": self.vectors.up} if isinstance(self.vectors, Apart) else {}
 
     async def pieces(
         self, name: str, content: bytes, content_type: str, embedder: Embedder | None, user: str

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from inspect import isawaitable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ailb.errors import Refusal, UpstreamFailure
 from ailb.exchange import Attempt, Exchange, Reply, batches_of
@@ -15,6 +15,15 @@ class Layer(Protocol):
     """Changes the exchange, calls on, or raises a Refusal. Options in `__init__`; nothing about a request on `self`."""
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply: ...
+
+
+@runtime_checkable
+class Dependent(Protocol):
+    """A layer, or the store, that needs something outside of the process and knows how that is."""
+
+    @property
+    def dependencies(self) -> Mapping[str, bool]:
+        """Whether each can be used now, by name."""
 
 
 class Provider(Protocol):

@@ -65,6 +65,12 @@ class Apart:
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().end()
 
+    @property
+    def up(self) -> bool:
+        """Whether it answered when it was last asked, or was not asked yet."""
+        starting, now = self._starting, asyncio.get_running_loop().time()
+        return now >= self._resting and (starting is None or not self._ended(starting))
+
     async def add(self, collection: str, ids: Sequence[int], vectors: Sequence[Vector]) -> None:
         for at in range(0, len(ids), BATCH):
             numbers = b"".join(packed(vector).tobytes() for vector in vectors[at : at + BATCH])
@@ -102,6 +108,10 @@ class Apart:
         self._resting = 0.0
         return found
 
+    @staticmethod
+    def _ended(starting: "asyncio.Task[_Child]") -> bool:
+        return starting.done() and (starting.cancelled() or starting.exception() is not None or starting.result().gone)
+
     def _missed(self) -> None:
         now = asyncio.get_running_loop().time()
         if now >= self._resting:
@@ -114,8 +124,7 @@ class Apart:
     def _start(self) -> "asyncio.Task[_Child]":
         """The process that is there, or one that is being started. Raises _Gone for one that ended a moment ago."""
         starting = self._starting
-        dead = starting is not None and starting.done() and (starting.cancelled() or starting.exception() or starting.result().gone)
-        if starting is None or dead:
+        if starting is None or self._ended(starting):
             now = asyncio.get_running_loop().time()
             if now < self._again:
                 raise _Gone("it has just ended")

@@ -1,6 +1,7 @@
 """Who may ask how often: requests and tokens a minute, and requests at a time, of each key or user."""
 
 import asyncio
+from collections.abc import Mapping
 from hashlib import blake2s
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -53,6 +54,10 @@ class RateLimit:
     async def __aexit__(self, *why: object) -> None:
         if self._shared is not None:
             await self._shared.__aexit__(*why)
+
+    @property
+    def dependencies(self) -> Mapping[str, bool]:
+        return {} if self._shared is None else {"redis": self._shared.up}
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
         limits = self._limits(exchange.caller)

@@ -11,6 +11,7 @@ from ailb.gateway import Gateway
 from ailb.identity import Identity, key_of
 from ailb.keys import NO_KEYS, Key, Keys, sent
 from ailb.metrics import Metrics
+from ailb.stack import Dependent
 
 
 class Pages:
@@ -38,12 +39,13 @@ class Pages:
         gone = self._store_is_gone()
         well = not (self._gateway.draining or gone)
         body = {
-            "status": "healthy" if well else "unhealthy",
+            "status": _word(well),
             "version": snapshot.version,
             "providers": dict.fromkeys(snapshot.providers, "configured"),
         }
-        if self._gateway.store is not None:
-            body["store"] = "unhealthy" if gone else "healthy"
+        for thing in (self._gateway.store, *snapshot.layers):
+            if isinstance(thing, Dependent):
+                body |= {name: _word(up) for name, up in thing.dependencies.items()}
         return answer(body, 200 if well else 503)
 
     async def metrics(self, request: Request) -> Response:
@@ -108,3 +110,7 @@ def _model(name: str, owner: str) -> dict[str, Any]:
         "display_name": name,
         "created_at": "1970-01-01T00:00:00Z",
     }
+
+
+def _word(well: bool) -> str:
+    return "healthy" if well else "unhealthy"

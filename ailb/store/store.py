@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -64,6 +65,10 @@ class Store:
     def healthy(self) -> bool:
         """Whether it can be written to, as far as is known: while serving, it is tried every second."""
         return self.database.healthy
+
+    @property
+    def dependencies(self) -> Mapping[str, bool]:
+        return {"store": self.healthy, **({} if self.library is None else self.library.dependencies)}
 
     async def __aenter__(self) -> Self:
         """A gateway starts without its database and goes on trying; a command raises Unavailable. Raises ConfigError."""

@@ -11,6 +11,7 @@ from ailb.errors import BadRequest, ConfigError, RateLimited, Refusal, UpstreamR
 from ailb.exchange import Exchange, Outcome, Reply, Status
 from ailb.keys import Key
 from ailb.options import construct
+from ailb.secret import Secret
 from ailb.testing import answers, ask, refuses, run
 from ailb.usage import Usage
 from middleware.ratelimit import RateLimit
@@ -271,3 +272,8 @@ async def test_a_request_says_in_its_record_what_was_left() -> None:
     results = [await run(layer, of_key(rate_limit_rpm=2, max_parallel=9), answers("Hi")) for _ in range(3)]
     left = [[(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]] for result in results]
     assert [[("requests", count), ("parallel", None)] for count in (2, 1, 0)] == left
+
+
+def test_it_depends_on_redis_where_it_has_one() -> None:
+    assert {} == RateLimit().dependencies
+    assert {"redis": True} == RateLimit(redis=Secret("redis://127.0.0.1:1")).dependencies

@@ -61,6 +61,10 @@ class Stored(AbstractAsyncContextManager[object]):
 
     healthy = True
 
+    @property
+    def dependencies(self) -> dict[str, bool]:
+        return {"store": self.healthy, "vectors": False}
+
     async def __aexit__(self, *error: object) -> None: ...
 
 
@@ -70,6 +74,7 @@ async def test_a_store_that_is_gone_is_said() -> None:
     there = Pages(gateway, Metrics())
     ready, health = await there.readyz(request()), await there.healthz(request())
     assert (200, 200, "healthy") == (ready.status_code, health.status_code, data(ready)["store"])
+    assert "unhealthy" == data(ready)["vectors"]
     store.healthy = False
     ready, health = await there.readyz(request()), await there.healthz(request())
     assert (503, 503, "unhealthy", "unhealthy") == (ready.status_code, health.status_code, data(ready)["store"], data(health)["status"])
