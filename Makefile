@@ -19,7 +19,7 @@ run: install ## set up and serve on http://127.0.0.1:8080
 	$(BIN)/ailb serve
 
 test: install ## set up and pass the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile
 
 check: install ## lint, format, types, and the default configuration
 	$(BIN)/ruff check .

@@ -48,7 +48,7 @@ def span(period: str, start: str, end: str, now: int, windows: Windows) -> tuple
         return _running(period or "monthly", now, windows)
     first = moment(start, "start_date") if start else 0
     last = moment(end, "end_date", end=True) if end else day(now) + DAY
-    if first > last:
+    if first >= last:
         raise BadRequest("start_date is after end_date", param="start_date")
     return "custom", first, last
 
