@@ -13,7 +13,7 @@ from ailb.money import number
 from ailb.prompt import Prompt
 from ailb.rates import Prices
 from ailb.strategy import Ranking
-from ailb.tokens import FIXED, Counter, bound
+from ailb.tokens import FIXED, Counter, bound, media_tokens
 from ailb.usage import Usage
 from middleware.routing_manners import Manners
 
@@ -76,12 +76,16 @@ class Known:
 
 
 async def tokens(prompt: Prompt, narrow: int | None, counter: Counter) -> int | None:
-    """Of a prompt that might not fit into `narrow`, counted; None for one that does, and where it cannot be counted in time."""
+    """Of a prompt that might not fit into `narrow`, counted; None for one that does, and where it cannot be counted in time.
+
+    Without images, sound and files, whose size nobody knows before they are read: to hold money for the worst case is one thing, to send
+    a request away for it another.
+    """
     if narrow is None or (4 * sum(map(len, prompt.texts())) + FIXED <= narrow and bound(prompt) <= narrow):
         return None
     try:
         async with asyncio.timeout(COUNT_SECONDS):
-            return await counter.count_prompt(prompt)
+            return await counter.count_prompt(prompt) - media_tokens(prompt.body, "")
     except TimeoutError:
         return None
 

@@ -198,7 +198,7 @@ def _engine(url: URL, *, writes: bool, wait_ms: int = WAIT_MS) -> AsyncEngine:
         options |= {"pool_size": READERS, "max_overflow": 0, "pool_timeout": 1.0, "pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
     if url.get_backend_name() != "sqlite":
         limits = {name: str(wait_ms) for name in ("statement_timeout", "lock_timeout")}
-        limits |= {"idle_in_transaction_session_timeout": "2000" if writes else "0", "application_name": "ailb"}
+        limits |= {"idle_in_transaction_session_timeout": str(max(2000, wait_ms)) if writes else "0", "application_name": "ailb"}
         options["connect_args"] = {"timeout": 1.0, "command_timeout": wait_ms / 1000 + 0.2, "server_settings": limits}
         engine = create_async_engine(url, **options)
         if writes:

@@ -51,6 +51,7 @@ MATRIX: dict[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/api/rag/collections/{id}/documents"): ONE,
     ("POST", "/api/rag/collections/{id}/documents"): (401, 401, 401, 201, 404, 401, 401, 201),
     ("DELETE", "/api/rag/collections/{id}/documents/{id}"): DELETE,
+    ("DELETE", "/api/rag/collections/{id}/documents"): DELETE,
     ("PUT", "/api/rag/collections/{id}/documents/{id}/chunks"): ONE,
     ("GET", "/api/sessions"): READ,
     ("GET", "/api/sessions/{id}"): ONE,
@@ -76,7 +77,8 @@ def asked(route: tuple[str, str], id: str) -> tuple[str, str, dict[str, Any]]:
         "/api/rag/collections/{id}/documents/{id}/chunks": {"hash": sha256(b"Hi").hexdigest(), "chunks": [{"text": "Hi"}]},
     }
     method, path = route
-    return method, path.replace("{id}", id), bodies.get(path, {})
+    query = f"?id={id}" if route == ("DELETE", "/api/rag/collections/{id}/documents") else ""
+    return method, path.replace("{id}", id) + query, bodies.get(path, {})
 
 
 @pytest.fixture(params=["keyed"])
