@@ -82,7 +82,9 @@ class _Place:
         while (recent := self._recent()) + self._under_way >= MOST_WRONG:
             if recent == MOST_WRONG:
                 wait = self._wrong[0] + 1 - self._clock.monotonic()
-                raise RateLimited("Rate limit exceeded: too many wrong keys from this address", headers={"retry-after": str(max(1, ceil(wait)))})
+                raise RateLimited(
+                    "Rate limit exceeded: too many wrong keys from this address", headers={"retry-after": str(max(1, ceil(wait)))}
+                )
             if self._turn is None:
                 self._turn = asyncio.Event()
             await self._turn.wait()

@@ -76,7 +76,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"server": {"port": 0}}, "[server].port: should be greater than or equal to 1"),
         ({"server": {"port": True}}, "[server].port: should be a valid integer"),
         ({"server": {"http2": "yes"}}, "[server].http2: should be a valid boolean"),
-        ({"server": {"http2": True, "engine": "uvicorn"}}, "[server]: http2 needs engine = \"hypercorn\""),
+        ({"server": {"http2": True, "engine": "uvicorn"}}, '[server]: http2 needs engine = "hypercorn"'),
         ({"server": {"body_seconds": float("nan")}}, "[server].body_seconds: should be"),
         ({"server": {"body_seconds": 0}}, "[server].body_seconds: should be greater than 0"),
         ({"server": {"engine": "gunicorn"}}, "[server].engine: should be 'hypercorn' or 'uvicorn'"),
