@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ailb.errors import Refusal
 from ailb.exchange import Attempt, Exchange, Outcome
-from ailb.money import NANO
+from ailb.money import number
 from ailb.strict import dumps
 
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -135,14 +135,14 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 def _cost(exchange: Exchange, nanos: int) -> dict[str, Any]:
     rates = {hold["attempt"]: hold["rates"] for hold in exchange.record.get("holds", ())}
     return {
-        "usd": nanos / NANO,
+        "usd": number(nanos),
         "estimated": "cost_estimated" in exchange.notes,
         "lines": [
             {
                 "attempt": attempt.number,
                 "provider": attempt.target.provider,
                 "model": attempt.target.model,
-                "usd": attempt.cost / NANO,
+                "usd": number(attempt.cost),
                 "rates": rates.get(attempt.number),
             }
             for attempt in exchange.attempts
