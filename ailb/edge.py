@@ -66,14 +66,12 @@ class Edge:
     async def _open(self, scope: Scope, receive: Receive, snapshot: Snapshot) -> Exchange:
         headers: Mapping[str, str] = scope["ailb.headers"]
         server = snapshot.config.server
-        task = asyncio.current_task()
-        limit = Deadline(server.body_seconds, task)
+        limit = Deadline(server.body_seconds)
         body = await read_body(receive, headers, most=server.max_body_bytes, limit=limit, setting="server.max_body_bytes")
         prompt = self._speech.prompt(parse(body), headers)
         prompt.received = self._gateway.now()
         peer = scope.get("client") or ("", 0)
         exchange = Exchange(prompt, id=scope["ailb.id"], path=scope["path"], headers=headers, peer=peer[0])
-        exchange.task = task
         exchange.via = self._gateway.via(headers.get("via", ""))
         return exchange
 
@@ -104,7 +102,7 @@ class _Service:
         self._exchange = exchange
         self._outlet = outlet
         self._encoder = speech.encoder(exchange.prompt) if exchange.prompt.stream else None
-        self._task = exchange.task
+        self._task = asyncio.current_task()
         self._reply: Reply | None = None
         self._settling = Settling(exchange, gateway)
         self._cut: Refusal | None = None

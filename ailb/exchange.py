@@ -1,6 +1,5 @@
 """One request and everything known about it, and what it came to."""
 
-from asyncio import Task
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -101,7 +100,7 @@ class Exchange:
 
     `headers` are the client's, lower-case names; `reply_headers` go out with the answer; `notes` go into the request's log line.
     `target` is who is asked, `answered` the attempt whose answer it is, `numbered` the last attempt's number.
-    `cost` is what it has cost so far, in nano-dollars; None while nobody counts. `task` serves it.
+    `cost` is what it has cost so far, in nano-dollars; None while nobody counts.
     `unheard(size)` is set when the client left and an answer is awaited all the same: it is told of the bytes that come from then on.
     `dry`: it is only to be explained. Layers take nothing, hold nothing, ask nobody and count nothing, and `record` is what comes of it.
     `record` is what layers have to say about what they decided, whether it is dry or not: plain JSON values, or a function that makes one,
@@ -132,7 +131,6 @@ class Exchange:
         "settlers",
         "started",
         "target",
-        "task",
         "unheard",
         "via",
     )
@@ -143,7 +141,6 @@ class Exchange:
         self.headers: Mapping[str, str] = headers or {}
         self.peer = peer
         self.via = ""
-        self.task: Task[Any] | None = None
         self.unheard: Callable[[int], None] | None = None
         self.prompt = prompt
         self.caller = Caller()

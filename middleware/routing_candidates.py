@@ -75,13 +75,14 @@ class Known:
         )
 
 
-async def tokens(prompt: Prompt, narrow: int | None, counter: Counter) -> int | None:
-    """Of a prompt that might not fit into `narrow`, counted; None for one that does, and where it cannot be counted in time.
+async def tokens(prompt: Prompt, characters: int, narrow: int | None, counter: Counter) -> int | None:
+    """Of a prompt with so many `characters` that might not fit into `narrow`, counted; None for one that does, and where it cannot be
+    counted in time.
 
     Without images, sound and files, whose size nobody knows before they are read: to hold money for the worst case is one thing, to send
     a request away for it another.
     """
-    if narrow is None or (4 * sum(map(len, prompt.texts())) + FIXED <= narrow and bound(prompt) <= narrow):
+    if narrow is None or (4 * characters + FIXED <= narrow and bound(prompt) <= narrow):
         return None
     try:
         async with asyncio.timeout(COUNT_SECONDS):
@@ -106,9 +107,10 @@ class Estimate:
 
     __slots__ = ("_healths", "_known", "_prices", "_usage")
 
-    def __init__(self, prompt: Prompt, prices: Prices, healths: Healths) -> None:
+    def __init__(self, characters: int, cap: int | None, prices: Prices, healths: Healths) -> None:
+        """`characters` of the prompt's text, and the most tokens that the answer may have, if the client says."""
         self._healths = healths
-        self._usage = Usage(sum(map(len, prompt.texts())) // CHARACTERS_A_TOKEN + 1, prompt.output_cap or TYPICAL_OUTPUT)
+        self._usage = Usage(characters // CHARACTERS_A_TOKEN + 1, cap or TYPICAL_OUTPUT)
         self._prices = prices
         self._known: dict[tuple[str, str, int], int | None] = {}
 

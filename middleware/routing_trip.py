@@ -83,13 +83,14 @@ class Trip:
     async def _add(self, model: str, served: Served) -> bool:
         """Queues the model's targets; false where none of them can do what the request needs."""
         desk, prompt = self._desk, self._exchange.prompt
-        length = await tokens(prompt, served.narrow, desk.counter)
+        characters = sum(map(len, prompt.texts()))
+        length = await tokens(prompt, characters, served.narrow, desk.counter)
         dropped = list(unable(prompt, served, length)) if served.picky or length is not None else []
         able: Sequence[Health] = served.healths
         if dropped:
             out = [health for health, _ in dropped]
             able = [health for health in served.healths if health not in out]
-        estimate = Estimate(prompt, desk.prices, desk.known.healths)
+        estimate = Estimate(characters, prompt.output_cap, desk.prices, desk.known.healths)
         ranking = self._rank(model, able, served.manners, estimate) if able else []
         self._considered.append(Considered(ranking, dropped, estimate))
         self._queue.extend(health for _, health in ranking)

@@ -89,10 +89,10 @@ class Slow(WordCounter):
 
 async def test_only_what_might_not_fit_is_counted() -> None:
     long = ask("word " * 3000).prompt
-    assert 3000 == await tokens(long, 8000, WordCounter())
-    assert await tokens(long, None, WordCounter()) is None
-    assert await tokens(long, 1_000_000, WordCounter()) is None
-    assert await tokens(long, 8000, Slow()) is None
+    assert 3000 == await tokens(long, 15_000, 8000, WordCounter())
+    assert await tokens(long, 15_000, None, WordCounter()) is None
+    assert await tokens(long, 15_000, 1_000_000, WordCounter()) is None
+    assert await tokens(long, 15_000, 8000, Slow()) is None
 
 
 RATES = Rates.flat({"input": 1000, "output": 2000, "cache_read": 100})
@@ -112,28 +112,28 @@ class Priced(FixedPrices):
 def test_what_it_would_take() -> None:
     healths = Healths()
     prices = Priced(a=RATES, free=FREE)
-    estimate = Estimate(ask("x" * 4000, max_tokens=10).prompt, prices, healths)
+    estimate = Estimate(4000, 10, prices, healths)
     target = Target("a", "m")
     plain = estimate.nanos(target)
     assert (0, None) == (estimate.nanos(Target("free", "m")), estimate.nanos(Target("unknown", "m")))
     assert plain is not None
     assert plain == estimate.nanos(target)
     assert 1 == prices.asked.count("a")
-    assert plain < (Estimate(ask("x" * 4000).prompt, prices, healths).nanos(target) or 0)
+    assert plain < (Estimate(4000, None, prices, healths).nanos(target) or 0)
     healths.of(target).cached = 0.9
-    assert plain > (Estimate(ask("x" * 4000, max_tokens=10).prompt, prices, healths).nanos(target) or 0)
+    assert plain > (Estimate(4000, 10, prices, healths).nanos(target) or 0)
 
 
 def test_an_answer_without_a_cap_is_typical() -> None:
-    def nanos(**body: Any) -> int | None:
-        return Estimate(ask(**body).prompt, Priced(a=RATES), Healths()).nanos(Target("a", "m"))
+    def nanos(cap: int | None) -> int | None:
+        return Estimate(5, cap, Priced(a=RATES), Healths()).nanos(Target("a", "m"))
 
-    assert nanos() == nanos(max_tokens=TYPICAL_OUTPUT)
+    assert nanos(None) == nanos(TYPICAL_OUTPUT)
 
 
 def test_the_explanation_names_everybody() -> None:
     kept, barred, dropped = (Health(Target(name, "m", credential=place)) for place, name in enumerate("abc"))
-    estimate = Estimate(ask().prompt, Priced(a=FREE), Healths())
+    estimate = Estimate(5, None, Priced(a=FREE), Healths())
     considered = Considered([(0.5, kept), (1.5, barred)], [(dropped, "cannot do images")], estimate)
     told = orjson.loads(orjson.dumps(list(considered.plain([(barred, "circuit open")]))))
     assert [
