@@ -10,15 +10,14 @@ class Deadline:
 
     __slots__ = ("_expired", "_handle", "_seconds", "_task")
 
-    def __init__(self, seconds: float, task: asyncio.Task[Any] | None = None) -> None:
-        """`task`: the current one, where it is known already; asking for it costs as much as the rest."""
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._expired = False
-        self._task = task
+        self._task: asyncio.Task[Any] | None = None
         self._handle: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
-        self._task = self._task or asyncio.current_task()
+        self._task = asyncio.current_task()
         self._handle = asyncio.get_running_loop().call_later(self._seconds, self._expire)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

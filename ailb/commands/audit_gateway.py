@@ -4,10 +4,10 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from ailb.commands.caller import Caller
 from ailb.errors import Unavailable
 from ailb.money import NANO
 from ailb.store.audit import Amount, Check
@@ -16,7 +16,6 @@ from ailb.store.audit_paid import Paid
 TRIES: Final = 10
 """How often both are read until nothing was spent meanwhile, and what the metrics counted first is written down."""
 
-SECONDS: Final = 10.0
 _NOBODY: Final = Amount()
 
 
@@ -24,8 +23,9 @@ class Asked:
     """A gateway. Without `key` it must be in local mode, where every user is asked about by name."""
 
     def __init__(self, url: str, key: str = "") -> None:
-        self._url = urlsplit(url if "//" in url else f"http://{url}")
-        self._key = key
+        self._gateway = Caller(url, key=key)
+        self.everything = bool(key)
+        """Whether it tells about all users at once."""
 
     def spend(self, user: str | None) -> Mapping[str, Amount]:
         """What was ever spent, by provider. Raises Unavailable."""
@@ -42,24 +42,10 @@ class Asked:
                 sums[provider] += _nanos(line.rsplit(" ", 1)[1])
         return sums
 
-    @property
-    def everything(self) -> bool:
-        """Whether it tells about all users at once."""
-        return bool(self._key)
-
     def _get(self, target: str) -> bytes:
-        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        connection = kind(self._url.hostname or "", self._url.port, timeout=SECONDS)
-        try:
-            connection.request("GET", target, headers={"authorization": f"Bearer {self._key}"} if self._key else {})
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, HTTPException) as problem:
-            raise Unavailable(f"{self._url.geturl()} does not answer: {problem}") from None
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise Unavailable(f"{self._url.geturl()}{target} answers {answer.status}; AILB_ADMIN_KEY must be its auth.admin_key")
+        status, body = self._gateway.call("GET", target)
+        if status != 200:
+            raise Unavailable(f"{self._gateway.where}{target} answers {status}; AILB_ADMIN_KEY must be its auth.admin_key")
         return body
 
 

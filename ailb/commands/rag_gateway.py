@@ -1,11 +1,11 @@
 """A gateway, as the commands about documents ask it."""
 
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 
+from ailb.commands.caller import Caller
 from ailb.errors import BadRequest, Forbidden, NotFound, Refusal, Unavailable
 from ailb.strict import loosely
 
@@ -20,33 +20,18 @@ class Gateway:
     """Without `key` it must be in local mode. `user` is whose collections are meant, where the key does not say."""
 
     def __init__(self, url: str, *, key: str = "", user: str = "") -> None:
-        self._url = urlsplit(url if "//" in url else f"http://{url}")
-        self._headers = {"content-type": "application/json"}
-        if key:
-            self._headers["authorization"] = f"Bearer {key}"
-        if user:
-            self._headers["x-user-id"] = user
+        self._gateway = Caller(url, key=key, user=user, seconds=SECONDS)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON. Raises NotFound, Forbidden (also for a wrong key), BadRequest for what it refuses, Unavailable for what
         another try may bring.
         """
-        where = self._url.geturl()
-        kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        connection = kind(self._url.hostname or "", self._url.port, timeout=SECONDS)
-        try:
-            sent = None if body is None else orjson.dumps(body)
-            connection.request(method, self._url.path.rstrip("/") + path, body=sent, headers=self._headers)
-            answer = connection.getresponse()
-            said = answer.read()
-        except (OSError, HTTPException) as problem:
-            raise Unavailable(f"{where} does not answer: {problem}") from None
-        finally:
-            connection.close()
+        sent = None if body is None else orjson.dumps(body)
+        status, said = self._gateway.call(method, path, sent, {"content-type": "application/json"})
         told = loosely(said) if said else {}
-        if answer.status < 300 and isinstance(told, dict):
+        if status < 300 and isinstance(told, dict):
             return told
-        raise _refusal(answer.status, told, where)
+        raise _refusal(status, told, self._gateway.where)
 
     def all(self, path: str, key: str) -> list[Any]:
         """What is listed there under `key`, page by page. Raises what `ask` raises."""

@@ -82,8 +82,3 @@ async def test_the_outer_of_two_deadlines_ends_both() -> None:
     with pytest.raises(TimeoutError), Deadline(0.01), Deadline(10):
         await forever()
     assert cancellations() == 0
-
-
-async def test_the_task_may_be_given() -> None:
-    with pytest.raises(TimeoutError), Deadline(0.01, asyncio.current_task()):
-        await forever()

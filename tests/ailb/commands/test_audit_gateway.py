@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from ailb.commands.audit_gateway import TRIES, Asked, compare
+from ailb.commands.caller import Caller
 from ailb.errors import Unavailable
 from ailb.store.audit import Amount
 from ailb.store.audit_paid import Paid
@@ -95,6 +96,6 @@ def test_a_busy_gateway_is_asked_again_and_given_up() -> None:
 
 def test_a_wrong_key_is_told() -> None:
     with gateway({}, key="secret") as asked:
-        asked._key = "wrong"
+        asked._gateway = Caller(asked._gateway.where, key="wrong")
         with pytest.raises(Unavailable, match="answers 401; AILB_ADMIN_KEY must be"):
             compare(lambda: EACH, asked)
