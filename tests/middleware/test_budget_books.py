@@ -46,6 +46,7 @@ async def test_every_attempt_has_its_row(bank: Bank) -> None:
     await bank.budgets.set("user", "ann", period="total", limit_nanos=10**6)
     exchange = ann()
     await house(bank, a=Scripted(UpstreamRefusal(500, "down")), b=Scripted(chunks("Hi"))).serve(exchange)
+    await bank.written()
     rows = [(row["attempt"], row["provider"], row["status"], row["nanos"]) for row in await bank.rows(ENTRIES)]
     assert [(1, "a", "failed", 0), (2, "b", "complete", COST)] == rows
     assert COST == exchange.cost
