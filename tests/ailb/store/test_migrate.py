@@ -37,7 +37,7 @@ async def test_the_migrations_make_exactly_the_schema(database: Database) -> Non
         name: {str(check.name) for check in table.constraints if isinstance(check, CheckConstraint)}
         for name, table in METADATA.tables.items()
     }
-    async with database._writes.connect() as connection:
+    async with database._reads.connect() as connection:
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(checks) == made
 
@@ -62,7 +62,7 @@ async def test_a_ledger_of_the_first_version_is_brought_up_to_date(database: Dat
     await database.prepare()
     (row,) = await database.read(select(ENTRIES))
     assert (100, None, None) == (row["nanos"], row["corrects"], row["reason"])
-    async with database._writes.connect() as connection:
+    async with database._reads.connect() as connection:
         assert await connection.run_sync(differences) == []
 
 
