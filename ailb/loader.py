@@ -84,7 +84,8 @@ def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services
     identity = Identity(config.auth.admin_key, config.auth.required, tuple(map(ip_network, config.server.trusted_proxies)))
     prices = PriceList(config.price, config.provider, services.get(Clock) or Clock())
     healths = services.get(Healths) or Healths()
-    own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: Tokenizer(), Healths: healths}
+    counter = services.get(Counter) or Tokenizer()
+    own: dict[type, Any] = {Models: served, Identity: identity, Prices: prices, Counter: counter, Healths: healths}
     everything = _Offered(own, services)  # type: ignore[arg-type] # nothing is put into the second
     own[Aside] = aside = Aside()
     own[Embedder] = embeds = embedder(config.embed, found, everything)

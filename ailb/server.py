@@ -31,6 +31,8 @@ from ailb.records import Records
 from ailb.records_shelf import Shelf
 from ailb.services import Services
 from ailb.tally import Shared, Tally
+from ailb.tokenizer import Tokenizer
+from ailb.tokens import Counter
 from ailb.workers import supervise
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class _Process:
         self._clock = Clock()
         self._metrics = Metrics(tally, self._clock)
         healths = Healths(self._metrics.tally)
-        self._services = Services({Clock: self._clock, Meter: self._metrics, Healths: healths, Tally: self._metrics.tally}, path, environ)
+        plain = {Clock: self._clock, Meter: self._metrics, Healths: healths, Tally: self._metrics.tally, Counter: Tokenizer()}
+        self._services = Services(plain, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()
         self._shelf = Shelf(self._services[Records], asked_at)

@@ -1,19 +1,26 @@
-"""Counting tokens exactly, with OpenAI's vocabularies, which are in the package `toktok-rs`: nothing is asked over the network.
-
-Loading one takes 0.25 s and 65 MB, so it happens at the first count, on a thread. Any input is counted in linear time, 50 MB a second at
-the least.
+"""Counting tokens exactly, with OpenAI's vocabularies, in a process apart (`ailb.tokenizer_child`): started at the first count, and anew
+where it has died. Any input is counted in linear time, 50 MB a second at the least.
 """
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from math import ceil
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from threading import Lock
 from typing import Any, Final
+from weakref import finalize
 
+import orjson
+import structlog
 from anyio import to_thread
 
 from ailb.prompt import Prompt
 from ailb.tokens import FIXED, bound, media, media_tokens
 
+LOG = structlog.get_logger("ailb.tokenizer")
 OTHERS: Final = 1.35
 """How many more tokens than o200k another vocabulary may make of a text. Anthropic's make the most, which are not public: up to this
 much of English and code, and more of other scripts."""
@@ -28,13 +35,19 @@ _AROUND: Final = 4
 _FIXED_OPENAI: Final = 64
 """For what OpenAI puts before every prompt and every list of tools."""
 
+_ROUGH: Final = 3
+"""Bytes for a token, where nobody counts: rather too few."""
+
+_CHILD: Final = (sys.executable, "-P", str(Path(__file__).with_name("tokenizer_child.py")))
+_PASSED_ON: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+"""What the process gets of the environment. It reads what strangers wrote, and needs no keys for that."""
+
 
 class Tokenizer:
     """The `Counter` service. Other providers' vocabularies are not public or not small, so their tokens are o200k's and a margin."""
 
-    def __init__(self) -> None:
-        # One count at a time: it is short, and two threads that load a vocabulary would both keep it.
-        self._lock = Lock()
+    def __init__(self, command: Sequence[str] = _CHILD) -> None:
+        self._apart = _Apart(command)
 
     async def count(self, text: str, model: str = "") -> int:
         return await to_thread.run_sync(self.counted, text, model)
@@ -55,14 +68,65 @@ class Tokenizer:
 
     def _tokens(self, texts: list[str], model: str) -> int:
         encoding = "cl100k_base" if model == "gpt-4" or model.startswith(_OLD) else "o200k_base"
-        with self._lock:
-            import toktok  # type: ignore[import-untyped]  # here: an idle gateway does not need its 65 MB
+        try:
+            asked = orjson.dumps([encoding, texts])
+        except TypeError:  # half of a surrogate pair, which an upstream's JSON can have in it
+            asked = orjson.dumps([encoding, [text.encode("utf-8", "replace").decode() for text in texts]])
+        try:
+            return self._apart.ask(asked)
+        except OSError as problem:
+            LOG.error("tokens counted roughly", problem=str(problem))
+            return ceil(len(asked) / _ROUGH)
 
-            try:
-                return sum(toktok.batch_count(texts, encoding, threads=1))
-            except UnicodeEncodeError:  # half of a surrogate pair, which an upstream's JSON can have in it
-                texts = [text.encode("utf-8", "replace").decode() for text in texts]
-                return sum(toktok.batch_count(texts, encoding, threads=1))
+
+class _Apart:
+    """The process, which ends with whoever holds this. One count at a time: each is short."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._lock = Lock()
+        self._process: Popen[bytes] | None = None
+        self._end: Callable[[], object] = lambda: None
+
+    def ask(self, asked: bytes) -> int:
+        """Raises OSError where the process cannot be started, and where it dies of it."""
+        with self._lock:
+            process = self._process
+            if process is None or process.poll() is not None:
+                process = self._started()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(BrokenPipeError):
+                process.stdin.write(asked + b"\n")
+                process.stdin.flush()
+            said = process.stdout.readline()
+            if not said:
+                self._end()
+                raise ChildProcessError(f"the process that counts has ended with {process.returncode}")
+            return int(said)
+
+    def _started(self) -> Popen[bytes]:
+        self._end()
+        environ = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._process = process = Popen(  # noqa: S603 - the command is ours
+            self._command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,  # what it says when it dies may quote a prompt
+            env=environ,
+            cwd="/",
+        )
+        self._end = finalize(self, _end, process)
+        return process
+
+
+def _end(process: Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not written yet is not missed
+                pipe.close()
 
 
 def _texts(body: Any) -> Iterator[str]:

@@ -1,14 +1,16 @@
 import asyncio
 import base64
 import random
-import subprocess
 import sys
+from signal import SIGKILL
+from subprocess import Popen
 from time import perf_counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from ailb.prompt import Prompt
 from ailb.tokenizer import OTHERS, Tokenizer
@@ -109,6 +111,55 @@ async def test_counts_at_the_same_time() -> None:
     assert [2] * 20 == await asyncio.gather(*(fresh.count("hello world") for _ in range(20)))
 
 
-def test_nothing_is_loaded_before_it_is_asked_for() -> None:
-    code = "import sys, ailb.tokenizer; ailb.tokenizer.Tokenizer(); sys.exit('toktok' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_nothing_is_started_before_it_is_asked_for() -> None:
+    fresh = Tokenizer()
+    bound(Prompt({"model": "m", "messages": TALK}, {}))
+    assert fresh._apart._process is None
+
+
+def test_no_vocabulary_is_loaded_in_this_process() -> None:
+    """Its loading would hold everybody's streams."""
+    assert COUNTER.counted("hello world") == 2
+    assert "toktok" not in sys.modules
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-c", "pass"], [sys.executable, "-c", "input()"], ["/nowhere/python"]])
+async def test_what_cannot_be_counted_is_told_roughly_and_never_below(command: list[str]) -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 100
+    prompt = Prompt({"model": "m", "messages": [{"role": "user", "content": text}]}, {})
+    broken = Tokenizer(command)
+    with capture_logs() as logs:
+        assert COUNTER.counted(text) <= broken.counted(text) <= len(text)
+        assert await COUNTER.count_prompt(prompt) <= await broken.count_prompt(prompt) <= bound(prompt)
+    assert ["tokens counted roughly"] * 2 == [line["event"] for line in logs]
+    assert "quick" not in str(logs)
+
+
+def test_a_process_that_was_killed_is_replaced() -> None:
+    fresh = Tokenizer()
+    assert fresh.counted("hello world") == 2
+    first = running(fresh)
+    first.kill()
+    first.wait()
+    assert fresh.counted("hello world") == 2
+    assert running(fresh).pid != first.pid
+
+
+def test_the_process_ends_with_who_asked_it() -> None:
+    fresh = Tokenizer()
+    fresh.counted("hello world")
+    process = running(fresh)
+    del fresh
+    assert process.returncode == -SIGKILL
+
+
+def test_the_process_knows_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    told = Tokenizer([sys.executable, "-c", "import os; input(); print(int('canary' in str(os.environ)))"])
+    assert told.counted("hello world") == 0
+
+
+def running(tokenizer: Tokenizer) -> Popen[bytes]:
+    process = tokenizer._apart._process
+    assert process is not None
+    return process

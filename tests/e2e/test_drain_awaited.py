@@ -25,7 +25,7 @@ def late(gate: Flag) -> Script:
 
 
 def count_once(gateway: Gateway, upstream: Upstream) -> None:
-    """The first estimate loads a vocabulary. On a busy machine everything else waits for that, the store too."""
+    """The first estimate loads a vocabulary, and where a busy machine takes too long for that it is a rough one."""
     with gateway.client() as client:
         model = upstream.on(silent)
         client.post(asked(model, stream=True), headers={"authorization": f"Bearer {ADMIN}", "x-request-id": "counted-once"})
