@@ -1,3 +1,4 @@
+import threading
 import time
 
 import pytest
@@ -30,8 +31,8 @@ async def test_what_was_taken_can_be_corrected(difference: int, left: int) -> No
 async def test_a_correction_goes_to_the_minute_in_which_it_was_taken() -> None:
     counts = Counts(100)
     previous, current = counts.sliding_window_keys("a", 60, time.time())
-    await counts.incr(previous, 120, 50)
-    await counts.incr(current, 120, 5)
+    counts.incr(previous, 120, 50)
+    counts.incr(current, 120, 5)
     books = Memory()
     books._counts = counts
     books.correct("a", -40, 60.0)
@@ -63,14 +64,20 @@ async def test_the_oldest_are_forgotten_past_the_cap() -> None:
     assert (0, 1) == ((await books.look("user/899")).used, (await books.look("user/999")).used)
 
 
-async def test_what_has_expired_makes_room() -> None:
+def test_what_has_expired_makes_room() -> None:
     counts = Counts(100)
     for number in range(50):
-        await counts.incr(str(number), -1.0)
-    await counts.incr("new", 120)
+        counts.incr(str(number), -1.0)
+    counts.incr("new", 120)
     assert {"new"} == set(counts.storage) == set(counts.expirations)
-    await counts.incr("old", -1.0)
-    assert 0 == await counts.get("old")
+    counts.incr("old", -1.0)
+    assert 0 == counts.get("old")
+
+
+def test_no_thread_stays_behind() -> None:
+    before = threading.active_count()
+    Counts(1)
+    assert before == threading.active_count()
 
 
 async def test_it_says_how_many_slots_are_taken() -> None:
