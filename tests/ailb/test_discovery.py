@@ -8,11 +8,11 @@ from structlog.testing import capture_logs
 from ailb.config import Config
 from ailb.discovery import discover
 from ailb.errors import UpstreamSilent
-from ailb.exchange import Attempt, Exchange, Reply
 from ailb.loader import Snapshot
 from ailb.models import Models
 from ailb.stack import Provider, stack
 from ailb.testing import answers
+from tests.ailb.mute import Mute
 
 SOON = 10.0
 
@@ -21,13 +21,6 @@ SOON = 10.0
 def _quiet() -> Iterator[None]:
     with capture_logs():
         yield
-
-
-class Mute:
-    """A provider that has no list."""
-
-    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
-        return await answers("x")(exchange)
 
 
 class Listing(Mute):

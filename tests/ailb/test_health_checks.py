@@ -12,7 +12,6 @@ from ailb.clock import Clock
 from ailb.config import Config
 from ailb.dialect import Target
 from ailb.errors import UpstreamBroken, UpstreamRefusal, UpstreamSilent
-from ailb.exchange import Attempt, Exchange, Reply
 from ailb.health import CHECKS, Health, Healths
 from ailb.health_checks import look_after
 from ailb.loader import Snapshot
@@ -20,6 +19,7 @@ from ailb.models import Models
 from ailb.stack import Provider, stack
 from ailb.tally import Tally
 from ailb.testing import answers
+from tests.ailb.mute import Mute
 
 SOON = 10.0
 SILENT, BROKEN = UpstreamSilent("refused"), UpstreamBroken("no list")
@@ -29,13 +29,6 @@ SILENT, BROKEN = UpstreamSilent("refused"), UpstreamBroken("no list")
 def _quiet() -> Iterator[None]:
     with capture_logs():
         yield
-
-
-class Mute:
-    """A provider that has no list."""
-
-    async def __call__(self, exchange: Exchange, attempt: Attempt) -> Reply:
-        return await answers("x")(exchange)
 
 
 class Listing(Mute):

@@ -1,8 +1,7 @@
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from typing import Any
 
 import orjson
@@ -13,6 +12,7 @@ from ailb.commands.caller import Caller
 from ailb.errors import Unavailable
 from ailb.store.audit import Amount
 from ailb.store.audit_paid import Paid
+from tests.ailb.commands.answering import answering
 
 ANN, BOB = {"openai": Amount(300_000_001, 31, 3)}, {"anthropic": Amount(5, 5, 1)}
 BOTH = Paid({"": {**ANN, **BOB}}, {"openai": 300_000_000, "anthropic": 0})
@@ -25,31 +25,13 @@ METRICS = 'ailb_cost_total_usd{model="a",provider="openai"} 0.1\nailb_cost_total
 @contextmanager
 def gateway(answers: Mapping[str, Any], metrics: str = METRICS, key: str = "") -> Iterator[Asked]:
     """One that answers for each user, "" being everybody."""
-    asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            user = self.path.partition("user_id=")[2]
-            allowed = self.headers["authorization"] == (f"Bearer {key}" if key else None)
-            asked.append(self.path)
-            body = metrics.encode() if self.path == "/metrics" else orjson.dumps({"providers": answers.get(user, {})})
-            self.send_response(200 if allowed else 401)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path: str, headers: Message, body: bytes) -> tuple[int, bytes]:
+        told = metrics.encode() if path == "/metrics" else orjson.dumps({"providers": answers.get(path.partition("user_id=")[2], {})})
+        return 200 if headers["authorization"] == (f"Bearer {key}" if key else None) else 401, told
 
-        def log_message(self, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield Asked(f"http://127.0.0.1:{server.server_port}", key)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(answer) as address:
+        yield Asked(f"http://{address}", key)
 
 
 def test_a_gateway_with_a_key_is_asked_about_everybody() -> None:

@@ -1,13 +1,13 @@
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from typing import Any
 
 import pytest
 
 from ailb.commands.explain_asked import asked
 from ailb.errors import Unavailable
+from tests.ailb.commands.answering import answering
 
 RECORD = b'{"would":"ask fake/m"}'
 
@@ -17,27 +17,12 @@ def gateway(answer: bytes, status: int = 200) -> Iterator[tuple[str, list[Any]]]
     """Its URL, and what it was asked: path, key, user and body of each request."""
     seen: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            seen.append((self.path, self.headers["authorization"], self.headers["x-user-id"], self.headers["content-type"], body))
-            self.send_response(status)
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answered(path: str, headers: Message, body: bytes) -> tuple[int, bytes]:
+        seen.append((path, headers["authorization"], headers["x-user-id"], headers["content-type"], body))
+        return status, answer
 
-        def log_message(self, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}", seen
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(answered) as address:
+        yield address, seen
 
 
 @pytest.mark.parametrize(("prefix", "base"), [("http://", ""), ("", ""), ("http://", "/llm/")])
