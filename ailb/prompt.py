@@ -1,9 +1,11 @@
 """What a client asks for, seen by the layers in one way, whichever dialect the client spoke."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from typing import Any, ClassVar, Self
 
 from ailb.errors import BadRequest
+from ailb.prompt_messages import alternating, put_before
 
 MOST_TOKENS = 1 << 31
 MOST_CHOICES = 128
@@ -20,10 +22,13 @@ class Prompt:
     of the request, for answers that must carry one.
     """
 
-    __slots__ = ("body", "forward", "model", "rag_collection", "rag_top_k", "received", "session_id", "stream")
+    __slots__ = ("_told", "body", "forward", "model", "rag_collection", "rag_top_k", "received", "session_id", "stream")
     dialect: ClassVar[str] = "chat"
 
     def __init__(self, body: dict[str, Any], headers: Mapping[str, str]) -> None:
+        self._told: tuple[int, dict[str, Any] | None] | None = None
+        """Where something was told: the message's place, counted from the end, and what stood there before, if anything."""
+
         self.body = body
         self.forward: dict[str, str] = {}
         self.received = 0
@@ -91,26 +96,72 @@ class Prompt:
         return next(self.questions(), "")
 
     def questions(self) -> Iterator[str]:
-        """The texts of what the user said, the last first."""
-        for message in reversed(self.chat()["messages"]):
+        """The texts of what the user said, the last first; nothing of what was told in front of it."""
+        for message in reversed(self.bare().chat()["messages"]):
             if message.get("role") == "user":
                 content = message.get("content")
                 parts = content if isinstance(content, list) else []
                 texts = (p["text"] for p in parts if isinstance(p, dict) and isinstance(p.get("text"), str))
                 yield content if isinstance(content, str) else "\n".join(texts)
 
-    def inject(self, messages: list[dict[str, Any]], *, before_last: bool = False) -> None:
-        """Puts chat messages in front of the conversation, behind its system and developer messages, or right before the last thing that
-        the user said; never between a tool call and its result.
+    def inject(self, messages: list[dict[str, Any]]) -> None:
+        """Puts chat messages in front of the conversation, behind its system and developer messages: what was said before it. Where the
+        same speaker would speak twice in a row, two messages become one.
         """
         present: list[dict[str, Any]] = self.body["messages"]
-        at = 0
-        while at < len(present) and present[at].get("role") in ("system", "developer"):
-            at += 1
-        if before_last:
-            users = [index for index, message in enumerate(present) if message.get("role") == "user"]
-            at = users[-1] if users else at
-        self.body["messages"] = [*present[:at], *messages, *present[at:]]
+        at = _instructions(present)
+        self.body["messages"] = [*present[:at], *alternating([*messages, *present[at : at + 1]]), *present[at + 1 :]]
+        self._changed()
+
+    def tell(self, text: str) -> None:
+        """Puts a text in front of the last thing that the user said, into the same message, behind what was told before: chat templates
+        and some providers refuse two messages of the user's in a row. It is never what the user said: `questions()` does not have it.
+
+        Calls of tools and their results, which may follow, stay as they are; and so does all that stands before.
+        """
+        messages: list[dict[str, Any]] = list(self.body["messages"])
+        if self._told is None:
+            at = self._last_said(messages)
+            before = None if at is None else messages[at]
+            if at is None:
+                at = _instructions(messages)
+                messages.insert(at, {"role": "user", "content": None})
+            self._told = at - len(messages), before
+        place, own = self._told
+        messages[place] = {**messages[place], "content": put_before(text, self._content(messages[place]), self._own(own or {}))}
+        self.body["messages"] = messages
+        self._changed()
+
+    def bare(self) -> Self:
+        """The same without what was told: not to be changed."""
+        if self._told is None:
+            return self
+        place, own = self._told
+        messages = list(self.body["messages"])
+        messages[place : place + 1 or None] = [] if own is None else [own]
+        made = copy(self)
+        made.body, made._told = {**self.body, "messages": messages}, None
+        made._changed()
+        return made
+
+    def _last_said(self, messages: Sequence[Mapping[str, Any]]) -> int | None:
+        """The place of the last thing that the user said."""
+        return next((at for at in reversed(range(len(messages))) if messages[at].get("role") == "user"), None)
+
+    def _content(self, message: Mapping[str, Any]) -> Any:
+        return message.get("content")
+
+    def _own(self, message: Mapping[str, Any]) -> Any:
+        """What of a message's content the user said, at its end."""
+        return message.get("content")
+
+    def _changed(self) -> None:
+        """For those who keep something that they made of the body."""
+
+
+def _instructions(messages: Sequence[Mapping[str, Any]]) -> int:
+    """How many there are in front."""
+    return next((at for at, message in enumerate(messages) if message.get("role") not in ("system", "developer")), len(messages))
 
 
 def name(body: Mapping[str, Any], field: str, otherwise: str | None) -> str | None:

@@ -1,7 +1,7 @@
-"""What is told of longer ago: one message with the summary and the turns that belong to the question, dated. Pure.
+"""What is told of longer ago: one text with the summary and the turns that belong to the question, dated. Pure.
 
-It is data: who wrote a turn may want a later request to do something, so the message says what it is, and stands between two marks that
-nobody who wrote in it could know. It is in the user's name, never in the system's.
+It is data: who wrote a turn may want a later request to do something, so the text says what it is, and stands between two marks that
+nobody who wrote in it could know. It goes before what the user says, never into the system's messages.
 """
 
 from collections.abc import Sequence

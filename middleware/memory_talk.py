@@ -65,11 +65,10 @@ class Talk:
         recalled = min(means.recalled, max(room - means.recent, room // 4))
         turns = fitting(unsent(past.turns, now), min(means.recent, room - recalled))
         block = await self._longer_ago(turns, now, recalled)
-        ahead = messages_of(turns, now.messages)
-        if block.text:  # in the order of time, so that what the user said last is no record of ours
-            ahead = [{"role": "user", "content": block.text}, *ahead]
-        if ahead:
+        if ahead := messages_of(turns, now.messages):
             prompt.inject(ahead)
+        if block.text:  # behind the turns, which are the same in the next request: providers keep what a prompt begins with
+            prompt.tell(block.text)
         self._tell(turns, block, summary=bool(past.summary and block.text))
 
     def begin(self) -> None:
@@ -94,7 +93,7 @@ class Talk:
         """What the client said, and whether it is clear what of it was said before. What only Anthropic has words for is remembered as
         the question's text, and nothing is put in front of what may repeat it.
         """
-        prompt = self._exchange.prompt
+        prompt = self._exchange.prompt.bare()
         try:
             return said(prompt.chat()["messages"]), True
         except BadRequest:

@@ -16,6 +16,8 @@ MARGIN: Final = 0.9
 MARK: Final = 50
 """Letters that tell how many were left out."""
 
+UNANSWERED: Final = "(The tool that was called here never answered.)"
+
 
 def fitting(turns: Sequence[Turn], tokens: int) -> list[Turn]:
     """The last turns that together take at most so many tokens. A call of a tool and its result stay together, or go together.
@@ -87,7 +89,7 @@ def _sound(given: Sequence[Message], following: Sequence[Mapping[str, Any]]) -> 
         if message.get("tool_calls") and _all_answered(message["tool_calls"], results):
             made += given[at:end]
         elif not _is_result(message):
-            made += _without_calls(message)
+            made.append(_without_calls(message))
         at = end
     return made
 
@@ -101,7 +103,6 @@ def _all_answered(calls: Any, results: Sequence[Mapping[str, Any]]) -> bool:
     return ids == given or all(str(id).startswith("call_") and str(id)[5:].strip("_").isdigit() for id in ids | given)
 
 
-def _without_calls(message: Message) -> list[Message]:
-    if not message.get("tool_calls"):
-        return [message]
-    return [{"role": message["role"], "content": message["content"]}] if words(message) else []
+def _without_calls(message: Message) -> Message:
+    """Never nothing: the user must not speak twice in a row, nor right after a tool."""
+    return {"role": message["role"], "content": words(message) or UNANSWERED} if message.get("tool_calls") else message

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from secrets import token_hex
 from typing import Any, Final
 from unicodedata import normalize
 
@@ -12,7 +11,7 @@ from ailb.prompt import Prompt
 from ailb.retrieval import Found, Passage, Reader, Retriever
 from ailb.stack import Next
 from ailb.words import asked
-from middleware.rag_block import MOST_HEAD, Block, assemble
+from middleware.rag_block import MOST_HEAD, Block, assemble, nonce_of
 from middleware.rag_told import SOURCES_HEADER, Told
 
 HEADER: Final = "x-ailb-rag"
@@ -59,7 +58,7 @@ class Rag:
         exchange.reply_headers[SOURCES_HEADER] = str(len(block.sources))
         if not block.sources:
             return await call_next(exchange)
-        exchange.prompt.inject([{"role": "user", "content": block.text}], before_last=True)
+        exchange.prompt.tell(block.text)
         told = Told(exchange, block.sources)
         exchange.on_settle(told.settle)
         reply = await call_next(exchange)
@@ -74,12 +73,13 @@ class Rag:
         began = exchange.elapsed
         block, outcome = Block(), "abandoned"
         try:
-            passages = await self._found(exchange, collection)
-            block = assemble(passages[: exchange.prompt.rag_top_k], token_hex(8), self._most_characters)
+            found = await self._found(exchange, collection)
+            passages = found[: exchange.prompt.rag_top_k]
+            block = assemble(passages, nonce_of(passages), self._most_characters)
             outcome = "found" if block.sources else "empty"
-            if isinstance(passages, Found) and passages.degraded:
+            if isinstance(found, Found) and found.degraded:
                 exchange.reply_headers[HEADER] = "degraded"
-                exchange.notes["rag_degraded"] = passages.degraded
+                exchange.notes["rag_degraded"] = found.degraded
         except NotFound:
             outcome = "not_found"
             raise NotFound(f"there is no collection {collection}", param="rag_collection", code="collection_not_found") from None

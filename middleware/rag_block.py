@@ -8,15 +8,17 @@
     [2] ...
     </sources 1f0c9a2b7d3e4f56>
 
-Who writes a document writes data. The delimiter has a nonce that no document can know; it would be taken out of one that did. Each line of
-a text begins with a bar, so none can look like the head of a source, or like somebody else who speaks. `[2]` in it becomes `[ 2 ]`, which
-cites nothing. The marks by which chat templates know who speaks are broken up, and characters that nobody sees, but a model reads, are
-left out. What the text says is its author's all the same, and no model can be kept from believing it.
+Who writes a document writes data. The delimiter has a digest of the sources: to write it into one, its author would have to know what
+that comes to with it, and it would be taken out. The same sources have the same one, so that providers may keep what a prompt begins with.
+Each line of a text begins with a bar, so none can look like the head of a source, or like somebody else who speaks. `[2]` in it becomes
+`[ 2 ]`, which cites nothing. The marks by which chat templates know who speaks are broken up, and characters that nobody sees, but a model
+reads, are left out. What the text says is its author's all the same, and no model can be kept from believing it.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
 from ailb.retrieval import Passage
@@ -47,6 +49,12 @@ class Block:
     text: str = ""
     sources: Sequence[Passage] = ()
     sizes: Sequence[int] = ()
+
+
+def nonce_of(passages: Sequence[Passage]) -> str:
+    """16 hexadecimal digits that are made of all that could be told of them."""
+    told = repr([(each.text, each.title, each.heading, each.source, each.page) for each in passages])
+    return blake2b(told.encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def assemble(passages: Sequence[Passage], nonce: str, most: int) -> Block:

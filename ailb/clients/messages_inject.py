@@ -17,31 +17,24 @@ Block = dict[str, Any]
 Turn = Mapping[str, Any]
 
 
-def injected(body: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], *, before_last: bool) -> dict[str, Any]:
+def injected(body: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The members of `body` that change: `messages`, and `system` where there is something for it."""
     present: list[Turn] = body["messages"]
-    at = _last_question(present) if before_last else 0
     turns = [turn for message in messages if (turn := _turn(message))["content"]]
     told = [m for m in messages if m.get("role") in ("system", "developer")]
-    if at == 0:  # nobody spoke before: what the assistant is to have said has no turn
-        told += takewhile(_assistant, turns)
-        turns = list(dropwhile(_assistant, turns))
-    made: dict[str, Any] = {"messages": _alternating([*present[:at], *turns, *present[at:]])}
+    told += takewhile(_assistant, turns)  # nobody spoke before: what the assistant is to have said has no turn
+    turns = list(dropwhile(_assistant, turns))
+    made: dict[str, Any] = {"messages": [*_alternating([*turns, *present[:1]]), *present[1:]]}
     if system := [block for message in told for block in _blocks(message)]:
-        made["system"] = [*_listed(body.get("system")), *system]
+        made["system"] = [*listed(body.get("system")), *system]
     return made
 
 
-def _last_question(turns: Sequence[Turn]) -> int:
-    """The place of the last turn that does not answer calls."""
-    at = len(turns) - 1
-    while at > 0 and _answers(turns[at]):
-        at -= 2
-    return max(at, 0)
-
-
-def _answers(turn: Turn) -> bool:
-    return any(isinstance(block, Mapping) and block.get("type") == "tool_result" for block in _listed(turn.get("content")))
+def said_last(turn: Turn) -> list[Any]:
+    """The blocks of a turn of the user's behind the results of tools, which come first. Anthropic refuses them anywhere else."""
+    blocks = listed(turn.get("content"))
+    results = [at for at, block in enumerate(blocks) if isinstance(block, Mapping) and block.get("type") == "tool_result"]
+    return blocks[results[-1] + 1 :] if results else blocks
 
 
 def _assistant(turn: Turn) -> bool:
@@ -60,13 +53,13 @@ def _turn(message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _thinking(message: Mapping[str, Any]) -> list[Block]:
     """Claude's own; Anthropic would refuse it without its signature."""
-    blocks = [block for block in _listed(message.get("thinking_blocks")) if isinstance(block, Mapping)]
+    blocks = [block for block in listed(message.get("thinking_blocks")) if isinstance(block, Mapping)]
     return [dict(block) for block in blocks if block.get("signature") or block.get("type") == "redacted_thinking"]
 
 
 def _uses(message: Mapping[str, Any]) -> list[Block]:
     made: list[Block] = []
-    for call in _listed(message.get("tool_calls")):
+    for call in listed(message.get("tool_calls")):
         function = call.get("function") if isinstance(call, Mapping) else None
         if isinstance(function, Mapping) and function.get("name"):
             given = strict.loosely(str(function.get("arguments")).encode(errors="replace"))
@@ -91,19 +84,18 @@ def _alternating(turns: Iterable[Turn]) -> list[Turn]:
     for turn in turns:
         if made and made[-1].get("role") == turn.get("role"):
             before = made.pop()
-            turn = {**before, "content": [*_listed(before.get("content")), *_listed(turn.get("content"))]}
+            turn = {**before, "content": [*listed(before.get("content")), *listed(turn.get("content"))]}
         made.append(turn)
     return made
 
 
 def _blocks(message: Mapping[str, Any]) -> list[Block]:
     """The text of a chat message, as text blocks; empty ones would be refused."""
-    listed = _listed(message.get("content"))
-    texts = [part.get("text") for part in listed if isinstance(part, Mapping)]
+    texts = [part.get("text") for part in listed(message.get("content")) if isinstance(part, Mapping)]
     return [{"type": "text", "text": text} for text in texts if isinstance(text, str) and text.strip()]
 
 
-def _listed(content: Any) -> list[Any]:
+def listed(content: Any) -> list[Any]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     return content if isinstance(content, list) else []

@@ -3,10 +3,10 @@
 Source: https://platform.claude.com/docs/en/api/messages
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from ailb.clients.messages_inject import injected
+from ailb.clients.messages_inject import injected, listed, said_last
 from ailb.clients.messages_request import chat_body
 from ailb.errors import BadRequest
 from ailb.prompt import MOST_TOKENS, Prompt, integer, objects
@@ -61,7 +61,7 @@ class MessagesPrompt(Prompt):
         budget = thinking.get("budget_tokens")
         if isinstance(budget, int) and budget >= cap:
             body["thinking"] = {**thinking, "budget_tokens": cap - 1} if cap > LEAST_THINKING else {"type": "disabled"}
-        self._chat = None
+        self._changed()
 
     def texts(self) -> Iterator[str]:
         yield from _texts(self.body.get("system"))
@@ -70,7 +70,7 @@ class MessagesPrompt(Prompt):
 
     def questions(self) -> Iterator[str]:
         """Of the turns in which the user said something, and did not only hand in the results of tools."""
-        for message in reversed(self.body["messages"]):
+        for message in reversed(self.bare().body["messages"]):
             if message.get("role") == "user":
                 content = message.get("content")
                 said = [block for block in _blocks(content) if block.get("type") != "tool_result"]
@@ -79,12 +79,24 @@ class MessagesPrompt(Prompt):
                 elif said:
                     yield "\n".join(block["text"] for block in said if isinstance(block.get("text"), str))
 
-    def inject(self, messages: list[dict[str, Any]], *, before_last: bool = False) -> None:
-        """System messages go behind `system`; the others become turns, or parts of them, so that turns still alternate.
+    def inject(self, messages: list[dict[str, Any]]) -> None:
+        """System messages go behind `system`; the others become turns, or parts of them, so that turns still alternate."""
+        self.body |= injected(self.body, messages)
+        self._changed()
 
-        Before the last means before the last question: calls and their results stay together.
-        """
-        self.body |= injected(self.body, messages, before_last=before_last)
+    def _last_said(self, messages: Sequence[Mapping[str, Any]]) -> int | None:
+        """The last turn that does not only answer calls, if there is one."""
+        users = [at for at, message in enumerate(messages) if message.get("role") == "user"]
+        return next((at for at in reversed(users) if said_last(messages[at])), users[-1] if users else None)
+
+    def _content(self, message: Mapping[str, Any]) -> list[Any]:
+        """As blocks: the client's own may be marked for the cache."""
+        return listed(message.get("content"))
+
+    def _own(self, message: Mapping[str, Any]) -> list[Any]:
+        return said_last(message)
+
+    def _changed(self) -> None:
         self._chat = None
 
 

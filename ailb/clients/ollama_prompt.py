@@ -51,8 +51,10 @@ class OllamaPrompt(Prompt):
     def cap_output(self, tokens: int) -> None:
         most = min(tokens, cap(self.body) or tokens)
         self.body["options"] = {**(self.body.get("options") or {}), "num_predict": most}
-        self._chat = None
+        self._changed()
 
-    def inject(self, messages: list[dict[str, Any]], *, before_last: bool = False) -> None:
-        super().inject([native(message) for message in messages], before_last=before_last)
+    def inject(self, messages: list[dict[str, Any]]) -> None:
+        super().inject([native(message) for message in messages])
+
+    def _changed(self) -> None:
         self._chat = None

@@ -172,19 +172,72 @@ def roles(*names: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("present", "before_last", "expected"),
+    ("present", "expected"),
     [
-        (("user",), False, ("new", "user")),
-        (("system", "user"), False, ("system", "new", "user")),
-        (("system", "developer", "user", "system"), False, ("system", "developer", "new", "user", "system")),
-        (("system",), False, ("system", "new")),
-        (("system", "user", "assistant", "user"), True, ("system", "user", "assistant", "new", "user")),
-        (("user",), True, ("new", "user")),
+        (("user",), ("new", "user")),
+        (("system", "user"), ("system", "new", "user")),
+        (("system", "developer", "user", "system"), ("system", "developer", "new", "user", "system")),
+        (("system",), ("system", "new")),
     ],
 )
-def test_where_messages_are_put_in(present: tuple[str, ...], before_last: bool, expected: tuple[str, ...]) -> None:
+def test_where_messages_are_put_in(present: tuple[str, ...], expected: tuple[str, ...]) -> None:
     given = roles(*present)
     asked = prompt(messages=given)
-    asked.inject(roles("new"), before_last=before_last)
+    asked.inject(roles("new"))
     assert roles(*expected) == asked.body["messages"]
     assert roles(*present) == given
+
+
+def test_what_is_put_in_joins_the_first_message_of_the_same_speaker() -> None:
+    asked = prompt(messages=roles("system", "user", "user"))
+    asked.inject(roles("assistant", "user"))
+    joined = {"role": "user", "content": "user\n\nuser"}
+    assert [*roles("system", "assistant"), joined, *roles("user")] == asked.body["messages"]
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+TOLD = {"type": "text", "text": "told"}
+
+
+@pytest.mark.parametrize(
+    ("present", "place", "content"),
+    [
+        (roles("user"), 0, "told\n\nuser"),
+        (roles("system", "user", "assistant", "user"), 3, "told\n\nuser"),
+        (roles("user", "assistant", "tool", "tool"), 0, "told\n\nuser"),
+        (roles("user", "user"), 1, "told\n\nuser"),
+        (roles("user", "assistant"), 0, "told\n\nuser"),
+        ([{"role": "user", "content": [PICTURE, {"type": "text", "text": "a"}]}], 0, [TOLD, PICTURE, {"type": "text", "text": "a"}]),
+        ([{"role": "user", "content": []}], 0, [TOLD]),
+        ([{"role": "user", "content": None}], 0, "told"),
+        ([{"role": "user", "content": {"odd": 1}}], 0, [TOLD, {"odd": 1}]),
+    ],
+)
+def test_what_is_told_stands_before_what_the_user_said_last(present: list[dict[str, Any]], place: int, content: Any) -> None:
+    asked = prompt(messages=list(present))
+    before = list(asked.questions())
+    asked.tell("told")
+    assert [*present[:place], {**present[place], "content": content}, *present[place + 1 :]] == asked.body["messages"]
+    assert (present, before) == (asked.bare().body["messages"], list(asked.questions()))
+
+
+@pytest.mark.parametrize("present", [roles("system"), roles("system", "assistant"), roles("tool")])
+def test_where_the_user_said_nothing_it_is_a_message_of_its_own(present: list[dict[str, Any]]) -> None:
+    asked = prompt(messages=list(present))
+    asked.tell("told")
+    asked.tell("more")
+    own = {"role": "user", "content": "told\n\nmore"}
+    at = 1 if present[0]["role"] == "system" else 0
+    assert [*present[:at], own, *present[at:]] == asked.body["messages"]
+    assert (present, []) == (asked.bare().body["messages"], list(asked.questions()))
+
+
+def test_what_is_told_later_stands_behind_whatever_is_put_in_between() -> None:
+    asked = prompt(messages=roles("user", "assistant", "tool"))
+    asked.tell("a")
+    asked.inject(roles("user", "assistant"))
+    asked.tell("b")
+    assert "a\n\nb\n\nuser" == asked.body["messages"][2]["content"]
+    assert ["user", "user"] == list(asked.questions())
+    assert asked.bare() is not asked
+    assert prompt(messages=HELLO).bare().body == prompt(messages=HELLO).body

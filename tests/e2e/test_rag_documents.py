@@ -73,7 +73,7 @@ def test_nobody_is_answered_from_somebody_elses_documents(gateway: Gateway, upst
     for user in USERS:
         found = prompts(upstream, models[user])
         assert 10 == len(found)
-        assert {True} == {f"canary-{user} " in block and 1 == block.count("canary-") for (_, block), _ in found}
+        assert {True} == {f"canary-{user} " in told and 1 == told.count("canary-") for ((_, told),) in found}
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_memory_remembers_what_was_said_and_not_what_was_looked_up(gateway: Gate
         answer = ask(gateway, model, key, text, **more)
         assert ("1", None) == (answer.header("x-ailb-rag-sources"), answer.header("x-ailb-memory"))
     first, second = prompts(upstream, model)
-    assert [("user", QUESTION)] == first[1:]
-    assert [("user", QUESTION), ("assistant", "Thirty days [1]."), ("user", "And in Germany?")] == [*second[:2], second[-1]]
-    assert (4, True, True) == (len(second), "<sources " in second[2][1], second[2][1] != first[0][1])
+    assert [("user", QUESTION), ("assistant", "Thirty days [1].")] == second[:2]
+    told = [content.removesuffix(f"\n\n{asked}") for (_, content), asked in ((first[-1], QUESTION), (second[-1], "And in Germany?"))]
+    assert (1, 3, True, True) == (len(first), len(second), "<sources " in told[0], told[0] == told[1])
     deadline = monotonic() + 10
     while "And in Germany?" not in str(exported := api(gateway, "GET", "/api/sessions/talk", key=key)) and monotonic() < deadline:
         sleep(0.05)  # It is written down behind the answer.
@@ -136,8 +136,9 @@ def test_poisoned_documents_choose_nothing(gateway: Gateway, upstream: Upstream)
     found = int(answer.header("x-ailb-rag-sources") or 0)
     assert (200, True) == (answer.status, found >= len(texts))
     assert {**clean.json, "messages": [], "model": ""} == {**call.json, "messages": [], "model": ""}
-    (role, block), last = prompts(upstream, model)[0]
-    assert ("user", ("user", QUESTION)) == (role, last)
+    ((role, told),) = prompts(upstream, model)[0]
+    block = told.removesuffix(f"\n\n{QUESTION}")
+    assert ("user", True) == (role, block != told)
     mark = block.rpartition("</sources ")[2].removesuffix(">")
     assert (3, found) == (block.count(mark), len([line for line in block.split("\n") if line.startswith("[")]))
     assert len(block) <= 12_000

@@ -19,6 +19,7 @@ from ailb.testing import Result, answers, ask, refuses, run
 from ailb.testing_money import FixedPrices, WordCounter
 from ailb.testing_sessions import MemorySessions
 from middleware.memory import Memory
+from middleware.memory_window import UNANSWERED
 from tests.middleware.talks import Message, assistant, tool, user
 
 MODELS = Models({}, {"fake-model": [Target("fake", "fake-model")]})
@@ -118,14 +119,15 @@ async def test_who_sends_the_whole_conversation_is_told_nothing_twice() -> None:
     assert [[ALICE, "Hello there"], [WHO, "Hello there"]] == rig.remembered()
 
 
-async def test_what_was_said_long_ago_is_recalled_as_data_in_front() -> None:
+async def test_what_was_said_long_ago_is_recalled_as_data_before_the_question() -> None:
     rig = Rig(recent_tokens=250)
     rig.fill(ALICE, *["Something else"] * 5)
     result = await rig.say("Is Alice my name?")
-    first, *rest = rig.asked
-    assert ("user", True) == (first["role"], f"user: {ALICE}" in first["content"])
-    assert "data, not instructions" in first["content"]
-    assert [*[user("Something else"), assistant("I see.")] * 2, user("Is Alice my name?")] == rest
+    *turns, last = rig.asked
+    assert ("user", True) == (last["role"], last["content"].endswith(">>>\n\nIs Alice my name?"))
+    assert [True, True] == [part in last["content"] for part in (f"user: {ALICE}", "data, not instructions")]
+    assert [user("Something else"), assistant("I see.")] * 2 == turns
+    assert ["Is Alice my name?", "Hello there"] == rig.remembered()[-1]
     memory = result.exchange.record["memory"]
     assert (2, 200, 1) == (memory["recent"], memory["recent_tokens"], memory["recalled"])
     assert 0 < memory["recalled_tokens"] <= 1500
@@ -184,7 +186,7 @@ async def test_a_round_of_tools_is_remembered_and_goes_on() -> None:
     assert ["user", "assistant", "tool", "assistant", "user"] == [message["role"] for message in rig.asked]
     await rig.say("Look again", then=innermost, session="other")
     await rig.say("Never mind", session="other")
-    assert [user("Look again"), user("Never mind")] == rig.asked
+    assert [user("Look again"), assistant(UNANSWERED), user("Never mind")] == rig.asked
 
 
 @BOTH
@@ -264,7 +266,7 @@ async def test_long_conversations_are_summed_up() -> None:
     await rig.memory._desk.close()
     assert ("Ann likes foxes.", 11) == rig.sessions.summaries[Session("ann", "s")]
     result = await rig.say()
-    assert "Summary of what was said before:\nAnn likes foxes." in rig.asked[0]["content"]
+    assert "Summary of what was said before:\nAnn likes foxes." in rig.asked[-1]["content"]
     assert result.exchange.record["memory"]["summary"] is True
 
 

@@ -17,12 +17,14 @@ from ailb.testing_sessions import MemorySessions
 from middleware.memory_desk import Desk
 from middleware.memory_room import Room
 from middleware.memory_talk import Means, Talk
-from tests.middleware.talks import assistant, user
+from tests.middleware.talks import assistant, tool, user
+from tests.middleware.test_memory_window import alternate
 
 ANN = Session("ann", "s")
 LIMITS = Limits(1.0, 100, 100_000, 10)
 USE = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "c", "content": "found"}
+FOXES = [Turn(number, float(number), [user(f"fox {number}"), assistant("I see.")], 100) for number in range(1, 5)]
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
 
 
@@ -80,14 +82,49 @@ async def test_a_client_of_ollamas_has_its_conversation() -> None:
 
 
 async def test_what_is_longer_ago_is_told_before_what_was_said_last() -> None:
-    turns = [Turn(number, float(number), [user(f"fox {number}"), assistant("I see.")], 100) for number in range(1, 5)]
     prompt = Prompt({"model": "m", "messages": [{"role": "system", "content": "be kind"}, user("Which fox")]}, {})
-    exchange, _ = await put_in(prompt, *turns, recent=200, recalled=1500)
+    exchange, _ = await put_in(prompt, *FOXES, recent=200, recalled=1500)
     contents = [message["content"] for message in prompt.body["messages"]]
-    assert ["fox 3", "I see.", "fox 4", "I see.", "Which fox"] == contents[2:]
-    assert [True, True, False, "be kind"] == [*(f"fox {number}" in contents[1] for number in (1, 2, 3)), contents[0]]
-    assert ["Which fox", "fox 4", "fox 3"] == list(prompt.questions())[:3]
+    assert ["be kind", "fox 3", "I see.", "fox 4", "I see."] == contents[:-1]
+    assert [True, True, False, True] == [*(f"fox {number}" in contents[-1] for number in (1, 2, 3)), contents[-1].endswith("\n\nWhich fox")]
+    assert ["Which fox", "fox 4", "fox 3"] == list(prompt.questions())
     assert 2 == exchange.record["memory"]["recalled"]
+
+
+async def test_what_another_layer_told_is_not_remembered() -> None:
+    prompt = Prompt({"model": "m", "messages": [user("Which fox")]}, {})
+    prompt.tell("It is raining.")
+    _, talk = await put_in(prompt, *FOXES, recent=200, recalled=1500)
+    assert prompt.body["messages"][-1]["content"].startswith("It is raining.\n\nFor reference: records")
+    assert [user("Which fox")] == talk._new
+
+
+@pytest.mark.parametrize("asked", ["question", "results"])
+@pytest.mark.parametrize("dialect", ["chat", "messages", "ollama"])
+async def test_roles_alternate_in_each_dialect(dialect: str, asked: str) -> None:
+    """Where the client sends the results of tools only, what is longer ago stands before what they were called for."""
+    turns = [*FOXES, Turn(5, 5.0, [user("Which fox?"), assistant(None, "call_0")], 100)]
+    last = [user("Which fox")] if asked == "question" else [tool("call_0", "fox 1")]
+    made: dict[str, Prompt] = {
+        "chat": Prompt({"model": "m", "messages": last}, {}),
+        "messages": anthropic(*last)
+        if asked == "question"
+        else anthropic({"role": "user", "content": [{**RESULT, "tool_use_id": "call_0"}]}),
+        "ollama": OllamaPrompt({"model": "m", "messages": last}, {}),
+    }
+    prompt = made[dialect]
+    sessions = MemorySessions()
+    sessions.turns[ANN], sessions.summaries[ANN] = turns, ("They talk of foxes.", 2)
+    await Talk(means(sessions, 300, 1500), Exchange(prompt), ANN).put_in()
+    told: list[dict[str, Any]] = prompt.chat()["messages"]
+    assert alternate(told)
+    assert "user" == told[0]["role"]
+    (block,) = [message for message in told if "They talk of foxes." in str(message["content"])]
+    assert "user" == block["role"]
+    assert str(block["content"]).endswith("Which fox" if asked == "question" else "Which fox?")
+    assert (["user"] if asked == "question" else ["user", "assistant", "tool"]) == [
+        message["role"] for message in told[told.index(block) :]
+    ]
 
 
 async def test_with_no_room_for_it_nothing_is_put_in() -> None:

@@ -1,4 +1,4 @@
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ailb.prompt import Prompt
 from ailb.sessions import Turn
 from middleware.memory_said import said, unsent
-from middleware.memory_window import LEAST, fitting, messages_of
+from middleware.memory_window import LEAST, UNANSWERED, fitting, messages_of
 from tests.middleware.talks import Message, assistant, requests, tool, turns, user
 
 ONE = Turn(1, 1.0, [user("a"), assistant("b")], 10)
@@ -43,8 +43,10 @@ def test_reasoning_is_only_there_while_its_tools_are_at_work() -> None:
 
 
 @pytest.mark.parametrize("following", [[], [user("never mind")], [tool("other")]])
-def test_a_call_that_nobody_answers_is_left_out(following: list[Message]) -> None:
-    assert [user("look")] == messages_of([CALLS], following)
+def test_a_call_that_nobody_answers_is_left_out_but_not_its_turn(following: list[Message]) -> None:
+    assert [user("look"), assistant(UNANSWERED)] == messages_of([CALLS], following)
+    again = Turn(3, 3.0, [tool("c"), assistant(None, "d")], 10)
+    assert [*CALLS.messages[:1], assistant(None, "c"), tool("c"), assistant(UNANSWERED)] == messages_of([CALLS, again], following)
     spoken = Turn(2, 2.0, [user("look"), assistant("I will", "c")], 10)
     assert [user("look"), assistant("I will")] == messages_of([spoken], following)
 
@@ -64,8 +66,23 @@ def are_sound(messages: list[Message]) -> bool:
     return sum(map(len, runs)) == sum(len(message.get("tool_calls") or ()) for message in messages)
 
 
-@given(st.data(), st.integers(0, 3000))
-def test_what_is_put_in_keeps_to_its_room_and_breaks_nothing(data: st.DataObject, tokens: int) -> None:
+def alternate(messages: list[Message]) -> bool:
+    """What the chat templates of Mistral's models demand: without rounds of tools, the user and the assistant speak in turn, and it
+    is the assistant who speaks after a tool. Source: `chat_template` in https://huggingface.co/mistralai/Mistral-7B-Instruct-v0.3
+    """
+    spoken = [message["role"] for message in messages if message["role"] in ("user", "assistant") and not message.get("tool_calls")]
+    after_tools = {then["role"] for one, then in pairwise(messages) if one["role"] == "tool"}
+    return "user" not in after_tools and all(one != other for one, other in pairwise(spoken))
+
+
+def text_of(message: Message) -> str:
+    """Its content with the names of what it calls, or answers."""
+    calls = [call["id"] for call in message.get("tool_calls") or ()]
+    return f"{message['content'] or ''}|{calls}|{message.get('tool_call_id')}"
+
+
+@given(st.data(), st.integers(0, 3000), st.booleans())
+def test_what_is_put_in_keeps_to_its_room_and_breaks_nothing(data: st.DataObject, tokens: int, told: bool) -> None:
     past = data.draw(turns())
     sent = data.draw(requests(past))
     now = said(sent)
@@ -73,11 +90,21 @@ def test_what_is_put_in_keeps_to_its_room_and_breaks_nothing(data: st.DataObject
     ahead = messages_of(chosen, now.messages)
     assert sum(turn.tokens for turn in chosen) <= tokens
     prompt = Prompt({"model": "m", "messages": list(sent)}, {})
+    asked = prompt.question
     prompt.inject(ahead)
+    if told:
+        prompt.tell("block")
     made: list[Any] = prompt.body["messages"]
     rest = iter(made)
-    assert all(any(message is found for found in rest) for message in sent)  # the client's own: all there, in their order
-    assert len(made) == len(sent) + len(ahead)
-    own_are_sound = are_sound([message for message in sent if message["role"] != "system"])
-    assert not own_are_sound or are_sound([message for message in made if message["role"] != "system"])
+    assert all(any(text_of(found).endswith(text_of(message)) for found in rest) for message in sent)  # all there, in their order
+    own = [message for message in sent if message["role"] != "system"]
+    put = [message for message in made if message["role"] != "system"]
+    assert not are_sound(own) or are_sound(put)
     assert not ahead or are_sound(ahead) or now.messages[0]["role"] == "tool"
+    assert not (are_sound(own) and alternate(own)) or alternate(put)
+    assert made[: len(sent) - len(own)] == sent[: len(sent) - len(own)]
+    blocks = [message for message in made if "block" in (message["content"] or "")]
+    assert ["user"] * told == [message["role"] for message in blocks]
+    assert not asked or asked == prompt.question
+    assert not any("block" in question for question in prompt.questions())
+    assert not any("block" in (message["content"] or "") for message in said(prompt.bare().body["messages"]).messages)

@@ -59,9 +59,9 @@ async def test_sources_go_before_the_question_and_the_answer_tells_them() -> Non
     system = {"role": "system", "content": "Be kind."}
     asked = asks(messages=[system, {"role": "user", "content": QUESTION}], rag_top_k=5)
     result = await run(Rag(docs), asked, answers("Thirty days [1], not [4]."))
-    (before, block, last) = messages(result.exchange)
-    assert (system, QUESTION, "user") == (before, last["content"], block["role"])
-    assert "[1] Handbook; https://example.com/h\n| Thirty days.\n[2] hours.txt\n| Open at nine.\n" in block["content"]
+    (before, last) = messages(result.exchange)
+    assert (system, "user", True) == (before, last["role"], last["content"].endswith(f">\n\n{QUESTION}"))
+    assert "[1] Handbook; https://example.com/h\n| Thirty days.\n[2] hours.txt\n| Open at nine.\n" in last["content"]
     assert [Asked(Reader("ann"), "docs", QUESTION, 5)] == docs.asked
     (annotation,) = result.events[0].data["choices"][0]["message"]["annotations"]
     assert ("https://example.com/h", {SOURCES_HEADER: "2", UNKNOWN_HEADER: "4"}) == (
@@ -75,7 +75,7 @@ async def test_what_is_noted_and_recorded() -> None:
     notes, record = result.exchange.notes, result.exchange.record["rag"]
     millis = notes.pop("rag_ms")
     assert {"rag": "found", "rag_sources": 2, "rag_unknown": [4]} == notes
-    size = len(messages(result.exchange)[0]["content"])
+    size = len(messages(result.exchange)[0]["content"]) - len(f"\n\n{QUESTION}")
     first = {"number": 1, "id": "c1", "document": "d1", "title": "Handbook", "source": "https://example.com/h", "score": 0.9}
     second = {"number": 2, "id": "c2", "document": "d2", "title": "", "source": "hours.txt", "score": 0.5}
     assert {
@@ -192,12 +192,23 @@ async def test_a_retriever_that_finds_too_much_is_not_believed() -> None:
 
     result = await run(Rag(Generous(), most_characters=1500), asks(rag_top_k=4), answers("Hi"))
     assert "4" == result.exchange.reply_headers[SOURCES_HEADER]
-    assert len(messages(result.exchange)[0]["content"]) <= 1500
+    assert len(messages(result.exchange)[0]["content"]) <= 1500 + len(f"\n\n{QUESTION}")
 
 
-async def test_no_two_blocks_have_the_same_delimiter() -> None:
-    blocks = [messages((await run(Rag(retriever()), asks(), answers("Hi"))).exchange)[0]["content"] for _ in range(2)]
-    assert blocks[0] != blocks[1]
+async def test_the_same_sources_have_the_same_delimiter_and_others_another() -> None:
+    """What a prompt begins with is kept by providers; so a round of tools must not change it."""
+    rounds = [{"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}, {"role": "tool", "tool_call_id": "c", "content": "x"}]
+    question = {"role": "user", "content": QUESTION}
+    first, same, other = [
+        messages((await run(Rag(docs), asks(messages=asked), answers("Hi"))).exchange)
+        for docs, asked in (
+            (retriever(), [question]),
+            (retriever(), [question, *rounds]),
+            (retriever(PASSAGES[0]), [question]),
+        )
+    ]
+    assert [*first, *rounds] == same
+    assert first != other
 
 
 async def test_passages_found_by_their_words_only_are_told_to_be() -> None:
@@ -230,7 +241,7 @@ async def test_a_dry_exchange_is_looked_up_and_explained() -> None:
     asked.dry = True
     await run(Rag(retriever()), asked, answers())
     assert ("found", [1, 2]) == (asked.record["rag"]["outcome"], [source["number"] for source in asked.record["rag"]["sources"]])
-    assert 2 == len(messages(asked))
+    assert [True, False] == ["<sources " in messages(each)[0]["content"] for each in (asked, asks())]
 
 
 def talk(*said: str) -> Prompt:
@@ -274,7 +285,8 @@ async def test_whatever_a_document_says_only_the_block_says_it(speech: Speech, a
     del before["messages"]
     assert (before, cap, has_tools, "m") == (after, exchange.prompt.output_cap, exchange.prompt.has_tools, exchange.prompt.model)
     assert {"user"} == {message["role"] for message in told}
-    texts = list(exchange.prompt.texts())
-    assert QUESTION == texts[-1]
-    (block,) = texts[:-1]
+    assert QUESTION == exchange.prompt.question
+    whole = "\n\n".join(exchange.prompt.texts())
+    assert whole.endswith(f">\n\n{QUESTION}")
+    block = whole.removesuffix(f"\n\n{QUESTION}")
     assert 3 == block.count(block.rpartition("</sources ")[2].removesuffix(">"))

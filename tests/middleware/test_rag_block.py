@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ailb.retrieval import Passage
-from middleware.rag_block import LEAST_TEXT, MOST_HEAD, Block, assemble
+from middleware.rag_block import LEAST_TEXT, MOST_HEAD, Block, assemble, nonce_of
 from middleware.rag_cited import CITATION
 
 NONCE = "0123456789abcdef"
@@ -75,6 +76,17 @@ def test_a_heads_parts_are_lines_of_a_bounded_length() -> None:
     (head,) = heads(assemble([passage("t", title="a\r\n[2] b\u2028c " + "x" * 500, source="s\n" * 400)], NONCE, 4000))
     assert head.startswith("[1] a [ 2 ] b c xxx")
     assert len(head) <= 4 + 2 * MOST_HEAD + 2
+
+
+def test_a_nonce_is_made_of_all_that_is_told() -> None:
+    one = passage("a", title="b", heading="c", source="d", page=1)
+    changes: list[dict[str, Any]] = [{"text": "b"}, {"title": "x"}, {"heading": "x"}, {"source": "x"}, {"page": 2}]
+    others = [[replace(one, **change)] for change in changes]
+    made = [nonce_of(each) for each in ([one], [one, one], [], [passage("ab")], [passage("a", title="b")], *others)]
+    assert len(made) == len(set(made))
+    assert all(re.fullmatch("[0-9a-f]{16}", nonce) for nonce in made)
+    assert nonce_of([one]) == nonce_of([replace(one, id="e", score=0.5)])
+    assert nonce_of([passage("\ud800")])
 
 
 ATTACKS = [

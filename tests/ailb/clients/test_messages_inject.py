@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ailb.clients.messages_inject import injected
+from ailb.clients.messages_inject import injected, said_last
 from tests.ailb.clients.chats import Json
 from tests.ailb.clients.test_messages_blocks import text
 from tests.ailb.clients.test_messages_turns import answer, assistant, use
@@ -26,8 +26,8 @@ def user(*texts: str) -> Json:
     return turn(*map(text, texts))
 
 
-def after(body: Json, *messages: Json, last: bool = False) -> Json:
-    return injected(body, messages, before_last=last)
+def after(body: Json, *messages: Json) -> Json:
+    return injected(body, messages)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,32 @@ def test_what_has_no_text_is_left_out(content: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "messages", "last", "expected"),
+    ("present", "messages", "expected"),
     [
-        ([HI], [chat("user", "a"), chat("assistant", "b")], False, [user("a"), assistant(text("b")), HI]),
-        ([HI], [chat("user", "a")], False, [user("a", "hi")]),
-        ([HI], [chat("user", "a")], True, [user("a", "hi")]),
-        ([HI, SO, HI], [chat("user", "a")], True, [HI, SO, user("a", "hi")]),
-        ([HI, SO, HI], [chat("assistant", "b"), chat("user", "a")], True, [HI, assistant(text("so"), text("b")), user("a", "hi")]),
-        ([HI, SO], [chat("user", "a")], True, [user("hi", "a"), SO]),
+        ([HI], [chat("user", "a"), chat("assistant", "b")], [user("a"), assistant(text("b")), HI]),
+        ([HI], [chat("user", "a")], [user("a", "hi")]),
+        ([SO, HI], [chat("user", "a"), chat("assistant", "b")], [user("a"), assistant(text("b"), text("so")), HI]),
+        ([HI, HI], [chat("user", "a"), chat("user", "b")], [user("a", "b", "hi"), HI]),
     ],
 )
-def test_turns_alternate(present: list[Json], messages: list[Json], last: bool, expected: list[Json]) -> None:
-    assert {"messages": expected} == after({"messages": present}, *messages, last=last)
+def test_turns_alternate(present: list[Json], messages: list[Json], expected: list[Json]) -> None:
+    assert {"messages": expected} == after({"messages": present}, *messages)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("hi", [text("hi")]),
+        ("", []),
+        (None, []),
+        ([text("a"), text("b")], [text("a"), text("b")]),
+        ([answer("u", "r")], []),
+        ([answer("u", "r"), answer("v", "s"), text("b")], [text("b")]),
+        ([text("a"), answer("u", "r"), text("b")], [text("b")]),
+    ],
+)
+def test_what_is_said_behind_the_results_of_tools(content: Any, said: list[Json]) -> None:
+    assert said == said_last({"role": "user", "content": content})
 
 
 def test_a_round_of_tools_is_one_in_anthropics_words() -> None:
@@ -78,12 +92,6 @@ def test_a_round_of_tools_is_one_in_anthropics_words() -> None:
     assert {"messages": expected} == after({"messages": [HI]}, chat("user", "q"), asked, *results, chat("assistant", "b"))
     open = [user("q"), assistant(thought, text("Let me see."), *uses), turn(*told)]
     assert {"messages": open} == after({"messages": [turn(*told)]}, chat("user", "q"), asked)
-
-
-def test_the_last_question_is_what_the_tools_were_called_for() -> None:
-    loop = [assistant(use("a")), turn(answer("a")), assistant(use("b")), turn(answer("b"))]
-    assert {"messages": [HI, SO, user("x", "hi"), *loop]} == after({"messages": [HI, SO, HI, *loop]}, chat("user", "x"), last=True)
-    assert {"messages": [user("x", "hi"), *loop]} == after({"messages": [HI, *loop]}, chat("user", "x"), last=True)
 
 
 def test_an_assistant_who_speaks_first_is_told_as_system_text() -> None:
@@ -107,11 +115,11 @@ ROLES = st.sampled_from(["system", "developer", "user", "assistant"])
 MESSAGES = st.lists(st.builds(chat, ROLES, st.text(min_size=1).filter(str.strip)), max_size=5)
 
 
-@given(conversations(), MESSAGES, st.booleans())
-def test_the_conversation_stays_legal_and_has_all_of_it(present: list[Json], messages: list[Json], last: bool) -> None:
+@given(conversations(), MESSAGES)
+def test_the_conversation_stays_legal_and_has_all_of_it(present: list[Json], messages: list[Json]) -> None:
     body = {"messages": present}
     before = deepcopy(body)
-    made = after(body, *messages, last=last)
+    made = after(body, *messages)
     turns = made["messages"]
     assert before == body
     assert turns[0]["role"] == "user"

@@ -136,3 +136,36 @@ def test_the_question(messages: list[Json], question: str) -> None:
 def test_what_the_user_said_before_comes_after_what_he_said_last() -> None:
     messages = [turn(text("a")), assistant(use("u")), turn(answer("u", "r")), assistant(text("b")), {"role": "user", "content": "c"}]
     assert ["c", "a"] == list(prompt(messages=messages).questions())
+
+
+RESULTS = turn(answer("u", "r"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "place", "content"),
+    [
+        ([{"role": "user", "content": "a"}], 0, [text("told"), text("a")]),
+        ([turn(PICTURE, text("a")), assistant(text("b"))], 0, [text("told"), PICTURE, text("a")]),
+        ([turn(text("a")), assistant(use("u")), RESULTS], 0, [text("told"), text("a")]),
+        ([turn(text("a")), assistant(use("u")), turn(answer("u", "r"), text("b"))], 2, [answer("u", "r"), text("told"), text("b")]),
+        ([RESULTS], 0, [answer("u", "r"), text("told")]),
+    ],
+)
+def test_what_is_told_stands_before_the_question_and_behind_the_results_of_tools(messages: list[Json], place: int, content: Any) -> None:
+    seen = prompt(messages=list(messages))
+    before = list(seen.questions())
+    seen.tell("told")
+    assert [*messages[:place], {**messages[place], "content": content}, *messages[place + 1 :]] == seen.body["messages"]
+    assert (before, messages) == (list(seen.questions()), seen.bare().body["messages"])
+    assert ["told"] == [told for told in seen.texts() if told == "told"]
+
+
+def test_what_is_told_where_the_user_said_nothing() -> None:
+    seen = prompt(messages=[assistant(text("b"))])
+    seen.tell("told")
+    seen.inject([{"role": "user", "content": "a"}, {"role": "assistant", "content": "so"}])
+    seen.tell("more")
+    assert [["a"], ["so"], ["told", "more"], ["b"]] == [
+        [block["text"] for block in message["content"]] for message in seen.body["messages"]
+    ]
+    assert ["a"] == list(seen.questions())

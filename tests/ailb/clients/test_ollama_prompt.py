@@ -95,21 +95,32 @@ def test_what_the_layers_read() -> None:
     assert (True, True, False) == (made.wants_usage, made.has_tools, prompt().has_tools)
 
 
-@pytest.mark.parametrize(("before_last", "order"), [(False, "s m a hi"), (True, "s a m hi")])
-def test_messages_are_injected_as_ollamas(before_last: bool, order: str) -> None:
+def test_messages_are_injected_as_ollamas() -> None:
     made = prompt(messages=[{"role": "system", "content": "s"}, {"role": "assistant", "content": "a"}, HI])
     assert 3 == len(made.chat()["messages"])
-    made.inject([{"role": "user", "content": [{"type": "text", "text": "m"}]}], before_last=before_last)
-    assert order.split() == [message["content"] for message in made.body["messages"]]
-    assert order.split() == [message["content"] for message in made.chat()["messages"]]
+    made.inject([{"role": "user", "content": [{"type": "text", "text": "m"}]}])
+    assert ["s", "m", "a", "hi"] == [message["content"] for message in made.body["messages"]]
+    assert ["s", "m", "a", "hi"] == [message["content"] for message in made.chat()["messages"]]
 
 
-def test_injected_developers_are_systems_and_a_position_is_kept() -> None:
-    made = prompt(messages=[{"role": "user", "content": "a"}, HI])
-    made.inject([{"role": "developer", "content": "d"}], before_last=True)
-    made.inject([{"role": "assistant", "content": None}])
-    expected = [("assistant", ""), ("user", "a"), ("system", "d"), ("user", "hi")]
-    assert expected == [(message["role"], message["content"]) for message in made.body["messages"]]
+def test_injected_developers_are_systems_and_nothing_is_said_twice_in_a_row() -> None:
+    made = prompt(messages=[{"role": "user", "content": "a", "images": ["AAAA"]}, HI])
+    made.inject([{"role": "developer", "content": "d"}, {"role": "assistant", "content": None}, HI])
+    first, second, third, last = made.body["messages"]
+    assert ({"role": "system", "content": "d"}, {"role": "assistant", "content": ""}, HI) == (first, second, last)
+    assert {"role": "user", "content": "hi\n\na", "images": ["AAAA"]} == third
+
+
+def test_what_is_told_stands_before_the_question_and_is_none() -> None:
+    question = {"role": "user", "content": "what?", "images": ["AAAA"]}
+    calls = [{"role": "assistant", "content": "", "tool_calls": []}, {"role": "tool", "content": "5"}]
+    made = prompt(messages=[HI, question, *calls])
+    assert "what?" == made.question
+    made.tell("told")
+    assert [HI, {**question, "content": "told\n\nwhat?"}, *calls] == made.body["messages"]
+    text, picture = made.chat()["messages"][1]["content"]
+    assert ("told\n\nwhat?", "image_url") == (text["text"], picture["type"])
+    assert (["what?", "hi"], [HI, question, *calls]) == (list(made.questions()), made.bare().body["messages"])
 
 
 JSON = st.recursive(
