@@ -13,6 +13,7 @@ from ailb.errors import Refusal, UpstreamFailure
 from ailb.exchange import Attempt, Exchange, Outcome
 from ailb.histograms import Histogram, filled
 from ailb.tally import Name, Row, Tally
+from ailb.turns import in_turns
 
 OTHER: Final = "other"
 MOST_TARGETS: Final = 2000
@@ -39,7 +40,7 @@ RETRIES, HEDGES, FALLBACKS = range(3)
 
 KIND: Final = "attempt"
 TURNS: Final = "turns"
-_ERROR: Final = "error"
+ERROR: Final = "error"
 _CODE: Final = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
@@ -89,7 +90,7 @@ class Attempts:
         if said not in known:
             if len(known) >= MOST_ERRORS:
                 said = str(failure.status)
-            known[said] = known.get(said) or self._tally.row(_ERROR, *name, said)
+            known[said] = known.get(said) or self._tally.row(ERROR, *name, said)
         known[said][0] = int(self._clock.unix() * 1000)
 
 
@@ -99,10 +100,10 @@ def told(refusal: Refusal) -> str:
     return f"{refusal.status} {next(words, '')}".strip()
 
 
-def last_errors(tally: Tally) -> dict[Name, tuple[float, str]]:
+async def last_errors(tally: Tally) -> dict[Name, tuple[float, str]]:
     """By provider and model: the Unix time of the last error in any process, and what it was."""
     found: dict[Name, tuple[float, str]] = {}
-    for (_, provider, model, said), (millis, *_) in tally.each(_ERROR):
+    async for (_, provider, model, said), (millis, *_) in in_turns(tally.each(ERROR)):
         name = (provider, model)
         found[name] = max(found.get(name, (0.0, "")), (millis / 1000, said))
     return found

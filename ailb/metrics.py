@@ -4,26 +4,29 @@ Labels are bounded: configured providers and models, statuses; never a key, a us
 usage guide lists, `ailb_tokens_processed` and `ailb_cost_total_usd` without Prometheus' customary `_total` at the end among them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from ailb import metrics_attempts, metrics_memory, metrics_rag, metrics_shadow
-from ailb.attempts import MOST_TARGETS, OTHER, Attempts
+from ailb.attempts import ERROR, KIND, MOST_TARGETS, OTHER, Attempts
 from ailb.clock import Clock
 from ailb.dialect import Target
 from ailb.exchange import Exchange, Outcome
 from ailb.health import standing
 from ailb.histograms import Histogram
+from ailb.metrics_attempts import Rows
+from ailb.metrics_text import Exposition
 from ailb.money import NANO
 from ailb.tally import Name, Row, Tally
+from ailb.turns import in_turns
 
 BUCKETS_MS = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0, 60000.0, 120000.0, 300000.0)
 
+_TARGET: Final = "target"
+_REQUESTS: Final = "requests"
 _TIMES: Final = Histogram(BUCKETS_MS)
 _GOOD, _INPUT, _OUTPUT, _COST, _LATENCY = range(5)
 _FIRST: Final = _LATENCY + _TIMES.width
@@ -40,17 +43,17 @@ class Series:
         self._tally = tally
         self._key = key
         self._statuses: dict[int, Row] = {}
-        self.row = tally.row("target", *key, width=_WIDTH)
+        self.row = tally.row(_TARGET, *key, width=_WIDTH)
 
     def answered(self, status: int) -> None:
         row = self._statuses.get(status)
         if row is None:
-            row = self._statuses[status] = self._tally.row("requests", *self._key, str(status))
+            row = self._statuses[status] = self._tally.row(_REQUESTS, *self._key, str(status))
         row[0] += 1
 
 
-class Metrics(Collector):
-    """A registry of its own. `Metrics.request` is the `ailb.meter.Meter` that the access layer is given."""
+class Metrics:
+    """`Metrics.request` is the `ailb.meter.Meter` that the access layer is given."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -68,8 +71,6 @@ class Metrics(Collector):
         self.open = self.tally.row("open")
         """How many requests are open now, to be kept up to date by who opens them."""
         self.open[0] = 0
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def request(self, exchange: Exchange, outcome: Outcome) -> None:
         series = self._series_of(exchange.target)
@@ -99,52 +100,48 @@ class Metrics(Collector):
     def shadow(self, model: str, outcome: Outcome) -> None:
         self._shadows.count(model, outcome)
 
-    def served(self) -> tuple[int, int]:
+    async def served(self) -> tuple[int, int]:
         """How many requests there were, and how many of them did not fail."""
-        rows = [numbers for (kind, *_), numbers in self.tally.sums().items() if kind == "target"]
-        return sum(_TIMES.count(numbers, _LATENCY) for numbers in rows), sum(numbers[_GOOD] for numbers in rows)
+        total = good = 0
+        async for (kind, *_), numbers in self.tally.walk():
+            if kind == _TARGET:
+                total += _TIMES.count(numbers, _LATENCY)
+                good += numbers[_GOOD]
+        return total, good
 
-    def text(self) -> bytes:
-        """The exposition, as `/metrics` answers it: of all processes that share the tally."""
-        return generate_latest(self._registry)
+    async def exposition(self) -> Exposition:
+        """As `/metrics` answers it: of all processes that share the tally. Everything else has its turn meanwhile."""
+        exposition = Exposition()
+        sums: dict[Name, list[int]] = {}
+        for families in _EACH.values():
+            exposition.add(families(()))
+        async for name, numbers in self.tally.walk():
+            if name[0] in _EACH:
+                exposition.add(_EACH[name[0]]([(name[1:], numbers)]))
+            elif name[0] != ERROR:  # of which there may be thousands, and no family tells them
+                sums[name] = numbers
+        exposition.add(metrics_attempts.of_standing(()))
+        async for one in in_turns(standing(self.tally, self.clock.monotonic()).items()):
+            exposition.add(metrics_attempts.of_standing([one]))
+        exposition.add(self._of_all(sums))
+        return exposition
 
-    def collect(self) -> Iterator[Metric]:
-        sums = self.tally.sums()
-        yield from self._of_targets(sums)
-        yield from metrics_attempts.families(sums, standing(self.tally, self.clock.monotonic()))
+    def _of_all(self, sums: Mapping[Name, Sequence[int]]) -> Iterator[Metric]:
+        yield from metrics_attempts.families(sums)
         yield from metrics_rag.families(sums)
         yield from self.memories.families(sums)
         yield from metrics_shadow.families(sums)
-        counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
         attempts = CounterMetricFamily("ailb_upstream_attempts", "Attempts at targets", labels=["provider", "status"])
         warnings = CounterMetricFamily("ailb_budget_warnings", "Requests past a soft limit", labels=["scope"])
         searches = CounterMetricFamily("ailb_rag_searches", "Searches of documents: by words and meaning or by words", labels=["how"])
-        for kind, family in (("requests", counted), ("attempts", attempts), ("warnings", warnings), ("retrievals", searches)):
+        for kind, family in (("attempts", attempts), ("warnings", warnings), ("retrievals", searches)):
             for (found, *labels), numbers in sums.items():
                 if found == kind:
                     family.add_metric(labels, numbers[0])
-        yield from (counted, attempts, warnings, searches)
+        yield from (attempts, warnings, searches)
         yield CounterMetricFamily("ailb_budget_holds", "Attempts for which money was held", value=sums["holds",][0])
         yield CounterMetricFamily("ailb_budget_clamps", "Answers that were capped at what was left", value=sums["clamps",][0])
         yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=sums["open",][0])
-
-    def _of_targets(self, sums: Mapping[Name, Sequence[int]]) -> Iterator[Metric]:
-        labels = ["provider", "model"]
-        latency = HistogramMetricFamily("ailb_request_latency_ms", "Time to the last byte", labels=labels)
-        first = HistogramMetricFamily("ailb_first_event_ms", "Time to the first event", labels=labels)
-        tokens = GaugeMetricFamily("ailb_tokens_processed", "Tokens, as the providers counted them", labels=[*labels, "kind"])
-        cost = GaugeMetricFamily("ailb_cost_total_usd", "What it cost", labels=labels)
-        rate = GaugeMetricFamily("ailb_request_success_rate", "Share of the requests that did not fail", labels=labels)
-        for (kind, *key), numbers in sums.items():
-            if kind != "target":
-                continue
-            latency.add_metric(key, *_TIMES.cumulative(numbers, _LATENCY))
-            first.add_metric(key, *_TIMES.cumulative(numbers, _FIRST))
-            tokens.add_metric([*key, "input"], numbers[_INPUT])
-            tokens.add_metric([*key, "output"], numbers[_OUTPUT])
-            cost.add_metric(key, numbers[_COST] / NANO)
-            rate.add_metric(key, _rate(numbers))
-        yield from (latency, first, tokens, cost, rate)
 
     def _attempt(self, provider: str, status: str) -> None:
         row = self._attempts.get((provider, status))
@@ -170,7 +167,39 @@ class Metrics(Collector):
         return series
 
 
+def _targets(rows: Rows) -> Iterator[Metric]:
+    labels = ["provider", "model"]
+    latency = HistogramMetricFamily("ailb_request_latency_ms", "Time to the last byte", labels=labels)
+    first = HistogramMetricFamily("ailb_first_event_ms", "Time to the first event", labels=labels)
+    tokens = GaugeMetricFamily("ailb_tokens_processed", "Tokens, as the providers counted them", labels=[*labels, "kind"])
+    cost = GaugeMetricFamily("ailb_cost_total_usd", "What it cost", labels=labels)
+    rate = GaugeMetricFamily("ailb_request_success_rate", "Share of the requests that did not fail", labels=labels)
+    for key, numbers in rows:
+        latency.add_metric(key, *_TIMES.cumulative(numbers, _LATENCY))
+        first.add_metric(key, *_TIMES.cumulative(numbers, _FIRST))
+        tokens.add_metric([*key, "input"], numbers[_INPUT])
+        tokens.add_metric([*key, "output"], numbers[_OUTPUT])
+        cost.add_metric(key, numbers[_COST] / NANO)
+        rate.add_metric(key, _rate(numbers))
+    yield from (latency, first, tokens, cost, rate)
+
+
+def _requests(rows: Rows) -> Iterator[Metric]:
+    counted = CounterMetricFamily("ailb_requests", "Requests", labels=["provider", "model", "status"])
+    for labels, numbers in rows:
+        counted.add_metric(labels, numbers[0])
+    yield counted
+
+
 def _rate(numbers: Sequence[int]) -> float:
     """Of all requests, those that the upstream or the gateway did not fail; what a client did wrong counts as served."""
     requests = _TIMES.count(numbers, _LATENCY)
     return numbers[_GOOD] / requests if requests else 1.0
+
+
+_EACH: Final[Mapping[str, Callable[[Rows], Iterator[Metric]]]] = {
+    _TARGET: _targets,
+    _REQUESTS: _requests,
+    KIND: metrics_attempts.of_targets,
+}
+"""The kinds of rows of which there may be thousands: some for each target."""

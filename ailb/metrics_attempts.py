@@ -1,6 +1,6 @@
 """What became of attempts at targets, as Prometheus' families."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -13,7 +13,6 @@ from ailb.attempts import (
     FIRST,
     FIRST_AT,
     HEDGES,
-    KIND,
     LATENCIES,
     LATENCY,
     LATENCY_AT,
@@ -23,6 +22,9 @@ from ailb.attempts import (
 from ailb.breaker import State
 from ailb.health import CHECKS, rank
 from ailb.tally import Name
+
+Rows = Sequence[tuple[Sequence[str], Sequence[int]]]
+"""Labels, and what was counted under them."""
 
 _LABELS: Final = ("provider", "model")
 _SECOND: Final = 1000
@@ -40,9 +42,8 @@ _TURNS: Final = (
 )
 
 
-def families(sums: Mapping[Name, Sequence[int]], standing: Mapping[tuple[str, str], tuple[int, State]]) -> Iterator[Metric]:
-    """`sums` as a tally has them, `standing` as `ailb.health` has it."""
-    rows = [(name, numbers) for (kind, *name), numbers in sums.items() if kind == KIND]
+def of_targets(rows: Rows) -> Iterator[Metric]:
+    """`rows` of the kind `ailb.attempts.KIND`, by provider and model."""
     for name, about, histogram, start, only in _HISTOGRAMS:
         family = HistogramMetricFamily(name, about, labels=_LABELS)
         for labels, numbers in rows:
@@ -53,6 +54,20 @@ def families(sums: Mapping[Name, Sequence[int]], standing: Mapping[tuple[str, st
     for labels, numbers in rows:
         cached.add_metric(labels, numbers[CACHED])
     yield cached
+
+
+def of_standing(standing: Iterable[tuple[Name, tuple[int, State]]]) -> Iterator[Metric]:
+    """Items of what `ailb.health.standing` tells."""
+    busy = GaugeMetricFamily("ailb_in_flight", "Attempts under way", labels=_LABELS)
+    circuit = GaugeMetricFamily("ailb_circuit_state", "0 closed, 1 half-open, 2 open: the worst of all processes", labels=_LABELS)
+    for target, (in_flight, state) in standing:
+        busy.add_metric(target, in_flight)
+        circuit.add_metric(target, rank(state))
+    yield from (busy, circuit)
+
+
+def families(sums: Mapping[Name, Sequence[int]]) -> Iterator[Metric]:
+    """Of all targets together. `sums` as a tally has them."""
     checks = CounterMetricFamily("ailb_health_checks", "Times that a provider was asked whether it is there", labels=("provider", "result"))
     for (kind, *labels), numbers in sums.items():
         if kind == CHECKS:
@@ -60,9 +75,3 @@ def families(sums: Mapping[Name, Sequence[int]], standing: Mapping[tuple[str, st
     yield checks
     turns = sums.get((TURNS,), (0, 0, 0))
     yield from (CounterMetricFamily(name, about, value=turns[place]) for name, about, place in _TURNS)
-    busy = GaugeMetricFamily("ailb_in_flight", "Attempts under way", labels=_LABELS)
-    circuit = GaugeMetricFamily("ailb_circuit_state", "0 closed, 1 half-open, 2 open: the worst of all processes", labels=_LABELS)
-    for target, (in_flight, state) in standing.items():
-        busy.add_metric(target, in_flight)
-        circuit.add_metric(target, rank(state))
-    yield from (busy, circuit)

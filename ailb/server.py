@@ -71,7 +71,13 @@ class _Process:
         self._clock = Clock()
         self._metrics = Metrics(tally, self._clock)
         healths = Healths(self._metrics.tally)
-        plain = {Clock: self._clock, Meter: self._metrics, Healths: healths, Tally: self._metrics.tally, Counter: Tokenizer()}
+        plain: dict[type, Any] = {
+            Clock: self._clock,
+            Meter: self._metrics,
+            Healths: healths,
+            Tally: self._metrics.tally,
+            Counter: Tokenizer(),
+        }
         self._services = Services(plain, path, environ)
         self._load = partial(load, path, environ, self._services)
         self.snapshot = self._load()

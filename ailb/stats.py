@@ -10,6 +10,7 @@ from ailb.attempts import FAILED, FIRST, FIRST_AT, KIND, LATENCY, LATENCY_AT, RE
 from ailb.breaker import State
 from ailb.health import standing, worse
 from ailb.tally import Tally
+from ailb.turns import in_turns
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Seen:
         }
 
 
-def providers(tally: Tally, configured: Iterable[tuple[str, str]], now: float) -> dict[str, Any]:
+async def providers(tally: Tally, configured: Iterable[tuple[str, str]], now: float) -> dict[str, Any]:
     """By their names. `configured` are providers and models that are there although nobody may have asked them, with an empty model for a
     provider alone. `now`: monotonic seconds.
     """
@@ -56,14 +57,14 @@ def providers(tally: Tally, configured: Iterable[tuple[str, str]], now: float) -
             seen[provider][model]
         else:
             seen[provider]
-    for (kind, *name), numbers in tally.sums().items():
+    async for (kind, *name), numbers in tally.walk():
         if kind == KIND:
             seen[name[0]][name[1]].numbers = numbers
     for (provider, model), (in_flight, circuit) in standing(tally, now).items():
         seen[provider][model].in_flight, seen[provider][model].circuit = in_flight, circuit
-    for (provider, model), error in last_errors(tally).items():
+    for (provider, model), error in (await last_errors(tally)).items():
         seen[provider][model].error = error
-    return {provider: _provider(models) for provider, models in seen.items()}
+    return {provider: await _provider(models) for provider, models in seen.items()}
 
 
 def share(good: int, requests: int) -> float:
@@ -71,11 +72,12 @@ def share(good: int, requests: int) -> float:
     return good / requests if requests else 1.0
 
 
-def _provider(models: dict[str, Seen]) -> dict[str, Any]:
-    together = Seen()
-    for seen in models.values():
+async def _provider(models: dict[str, Seen]) -> dict[str, Any]:
+    together, told = Seen(), {}
+    async for model, seen in in_turns(models.items()):
         together.add(seen)
-    return {**together.plain(), "models": {model: seen.plain() for model, seen in models.items()}}
+        told[model] = seen.plain()
+    return {**together.plain(), "models": told}
 
 
 def _rounded(millis: float | None) -> float | None:

@@ -11,11 +11,13 @@ counts on from its numbers, so that sums never go back; only a row that says wha
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from mmap import mmap
 from typing import Any, Final, Protocol
 
 import structlog
+
+from ailb.turns import in_turns
 
 LOG = structlog.get_logger("ailb.tally")
 SIZE: Final = 32 * 1024 * 1024
@@ -73,16 +75,32 @@ class Tally:
         found: dict[Name, list[int]] = {}
         for page in self._pages:
             page.look()
-            for name, row in page.rows.items():
-                before = found.get(name)
-                found[name] = row.tolist() if before is None else [left + right for left, right in zip(before, row, strict=True)]
+        for seat, page in enumerate(self._pages):
+            found |= {name: numbers for name in page.rows if (numbers := self._sum(seat, name)) is not None}
         return found
+
+    async def walk(self) -> AsyncIterator[tuple[Name, list[int]]]:
+        """As `sums`, one after another: everything else in the process has its turn in between."""
+        for page in self._pages:
+            async for _ in in_turns(page.found()):
+                pass
+        for seat, page in enumerate(self._pages):
+            async for name in in_turns(list(page.rows)):
+                if (numbers := self._sum(seat, name)) is not None:
+                    yield name, numbers
+
+    def _sum(self, seat: int, name: Name) -> list[int] | None:
+        """Of a row that this seat has; None where one before it has it too, which tells it."""
+        if any(name in page.rows for page in self._pages[:seat]):
+            return None
+        row, *others = [page.rows[name] for page in self._pages[seat:] if name in page.rows]
+        return [sum(numbers) for numbers in zip(row, *others, strict=True)] if others else row.tolist()
 
     def each(self, kind: str) -> Iterator[tuple[Name, list[int]]]:
         """The rows whose name begins with `kind`, each seat's by itself: of what is not to be added up."""
         for page in self._pages:
             page.look()
-            yield from ((name, row.tolist()) for name, row in page.rows.items() if name[0] == kind)
+            yield from ((name, row.tolist()) for name, row in list(page.rows.items()) if name[0] == kind)
 
     def clear(self, kind: str) -> None:
         """Sets this process's own rows of the kind to 0, which say what is now: they may be a dead process's."""
@@ -116,14 +134,18 @@ class _Page:
         return self.rows[name]
 
     def look(self) -> None:
+        for _ in self.found():
+            pass
+
+    def found(self) -> Iterator[Name]:
         """Finds the rows that were added since."""
-        used = self._numbers[0]
-        while self._seen < used:
+        while self._seen < self._numbers[0]:
             length, width = self._numbers[self._seen], self._numbers[self._seen + 1]
-            start, first, end = self._record(self._seen, length, width)
+            start, first, after = self._record(self._seen, length, width)
             name = tuple(json.loads(bytes(self._bytes[start * _WORD : start * _WORD + length])))
-            self.rows[name] = self._numbers[first:end]
-            self._seen = end
+            self.rows[name] = self._numbers[first:after]
+            self._seen = after
+            yield name
 
     def _record(self, at: int, length: int, width: int) -> tuple[int, int, int]:
         """Where its name and its row begin, and the next record."""

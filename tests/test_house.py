@@ -29,7 +29,7 @@ SOURCES = sorted(
 TESTS = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / "tests" / package).rglob("test_*.py"))
 
 PLAIN = ("errors", "secret", "usage", "sse", "strict", "dialect", "prompt", "chat", "exchange", "stack", "models", "headers", "provider")
-SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally")
+SMALL = ("watchdog", "deadline", "clock", "identity", "guesses", "meter", "tally", "turns")
 FAKES = ("testing", "testing_money", "testing_replays", "testing_retrieval", "testing_sessions")
 TARGETS = ("breaker", "latency", "health", "strategy", "abilities")
 ASIDES = ("aside", "prompt_messages", "words", "sessions", "retrieval", "embedding")
@@ -44,7 +44,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "genai_prices": frozenset({"ailb.prices_listed"}),
     "toktok": frozenset({"ailb.tokenizer_child"}),
     "yarl": frozenset({"providers.transport", "providers.transport_client"}),
-    "prometheus_client": frozenset({"ailb.metrics", *(f"ailb.metrics_{part}" for part in ("attempts", "shadow", "rag", "memory"))}),
+    "prometheus_client": frozenset({"ailb.metrics", *(f"ailb.metrics_{part}" for part in ("attempts", "shadow", "rag", "memory", "text"))}),
     "pydantic": frozenset(
         {
             "ailb.admin.billing_budget",

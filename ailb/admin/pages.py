@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ailb.errors import Refusal, Unavailable
 from ailb.gateway import Gateway
@@ -51,7 +51,8 @@ class Pages:
     async def metrics(self, request: Request) -> Response:
         self._admit(request)
         await self._metrics.memories.look()
-        return Response(self._metrics.text(), media_type=self._metrics.content_type)
+        exposition = await self._metrics.exposition()
+        return StreamingResponse(exposition.text(), media_type=self._metrics.content_type)
 
     async def models(self, request: Request) -> Response:
         """OpenAI's list, of what the caller's key may use; Anthropic's paging members stand beside, so that its SDK can read it too."""
@@ -112,5 +113,5 @@ def _model(name: str, owner: str) -> dict[str, Any]:
     }
 
 
-def _word(well: bool) -> str:
-    return "healthy" if well else "unhealthy"
+def _word(well: bool | None) -> str:
+    return "unknown" if well is None else "healthy" if well else "unhealthy"

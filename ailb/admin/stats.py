@@ -27,14 +27,14 @@ class StatsPages:
     async def stats(self, request: Request, principal: Principal) -> Response:
         """A request succeeded unless the gateway or an upstream failed it; what a client did wrong is no failure."""
         snapshot, metrics = self._gateway.snapshot, self._metrics
-        total, good = metrics.served()
+        total, good = await metrics.served()
         body = {
             "strategy": getattr(snapshot.layers[-1], "strategy", "") if snapshot.layers else "",
             "total_requests": total,
             "successful_requests": good,
             "failed_requests": total - good,
             "success_rate": share(good, total),
-            "providers": providers(metrics.tally, set_up(snapshot), metrics.clock.monotonic()),
+            "providers": await providers(metrics.tally, set_up(snapshot), metrics.clock.monotonic()),
         }
         return answer(body)
 

@@ -111,27 +111,27 @@ def test_nothing_that_an_upstream_wrote_at_length_is_told(refusal: Refusal, expe
     assert expected == told(refusal)
 
 
-def test_the_last_error_of_any_process_is_known() -> None:
+async def test_the_last_error_of_any_process_is_known() -> None:
     shared, clock = Shared(2), StillClock(NOW)
     one, two = (Attempts(shared.tally(seat), clock) for seat in (0, 1))
     failed = Outcome("refused", 503, 1.0)
     one.count(over(UpstreamSilent("x")), failed)
     clock.advance(5)
     two.count(over(UpstreamRefusal(500, "x")), failed)
-    assert {("a", "m"): (NOW + 5, "500 server_error")} == last_errors(shared.tally(0))
+    assert {("a", "m"): (NOW + 5, "500 server_error")} == await last_errors(shared.tally(0))
     clock.advance(5)
     one.count(over(UpstreamSilent("x")), failed)
-    assert {("a", "m"): (NOW + 10, "503 upstream_unreachable")} == last_errors(shared.tally(1))
+    assert {("a", "m"): (NOW + 10, "503 upstream_unreachable")} == await last_errors(shared.tally(1))
 
 
-def test_made_up_errors_are_told_by_their_status_in_the_end() -> None:
+async def test_made_up_errors_are_told_by_their_status_in_the_end() -> None:
     tally, clock = Tally(), StillClock(NOW)
     attempts = Attempts(tally, clock)
     for number in range(MOST_ERRORS + 100):
         attempts.count(over(UpstreamRefusal(500, "x", code=f"c{number}")), Outcome("refused", 500, 1.0))
         clock.advance(1)
     assert MOST_ERRORS + 1 == len(list(tally.each("error")))
-    assert {("a", "m"): (NOW + MOST_ERRORS + 99, "500")} == last_errors(tally)
+    assert {("a", "m"): (NOW + MOST_ERRORS + 99, "500")} == await last_errors(tally)
 
 
 def test_made_up_models_share_one_row_in_the_end() -> None:

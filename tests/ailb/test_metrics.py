@@ -8,7 +8,9 @@ from ailb.keys import Key
 from ailb.metrics import Metrics
 from ailb.tally import Shared
 from ailb.testing import ask
+from ailb.turns import TURN
 from ailb.usage import Usage
+from tests.ailb.driving import driven
 
 OPENAI = Target("openai", "gpt-4o")
 
@@ -21,10 +23,18 @@ def served(target: Target | None = OPENAI, *statuses: int) -> Exchange:
     return exchange
 
 
+def text(metrics: Metrics) -> bytes:
+    return driven(written(metrics))[0]
+
+
+async def written(metrics: Metrics) -> bytes:
+    return b"".join([part async for part in (await metrics.exposition()).text()])
+
+
 def samples(metrics: Metrics) -> dict[str, float]:
     """`name{label="value",...}` with the labels in order, as a scraper sees them."""
     found = {}
-    for family in text_string_to_metric_families(metrics.text().decode()):
+    for family in text_string_to_metric_families(text(metrics).decode()):
         for sample in family.samples:
             labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
@@ -62,10 +72,10 @@ def test_what_one_request_counts() -> None:
 def test_the_guides_names_have_the_guides_types() -> None:
     metrics = Metrics()
     metrics.request(served(), Outcome("complete", 200, 0.1))
-    text = metrics.text().decode()
-    assert "# TYPE ailb_requests_total counter" in text
-    assert "# TYPE ailb_request_latency_ms histogram" in text
-    assert "\nailb_tokens_processed{" in text
+    told = text(metrics).decode()
+    assert "# TYPE ailb_requests_total counter" in told
+    assert "# TYPE ailb_request_latency_ms histogram" in told
+    assert "\nailb_tokens_processed{" in told
 
 
 def test_counts_add_up() -> None:
@@ -98,10 +108,24 @@ def test_made_up_models_share_one_label_in_the_end() -> None:
     assert requests['ailb_requests_total{model="other",provider="echo",status="200"}'] == 500
 
 
+def test_as_many_targets_as_there_may_be_let_others_have_their_turn() -> None:
+    """Each target has 42 lines, and a few at a time are written."""
+    shared, targets = Shared(2), MOST_TARGETS // 10
+    one, two = (Metrics(shared.tally(seat)) for seat in (0, 1))
+    for number in range(targets):
+        two.request(served(Target("echo", f"m{number}"), 200), Outcome("complete", 200, 0.1, usage=Usage(1, 1)))
+    found, turns = driven(written(one))
+    assert 45 * targets > found.count(b"\n") - text(Metrics()).count(b"\n") > 40 * targets
+    assert turns >= 6 * targets // TURN  # three rows of each are found in the other's memory, and three are written
+    (total, good), turns = driven(one.served())
+    assert (targets, targets) == (total, good)
+    assert turns >= 3 * targets // TURN
+
+
 def test_no_key_and_no_user_is_in_the_exposition() -> None:
     metrics = Metrics()
     metrics.request(served(OPENAI, 200), Outcome("complete", 200, 0.1))
-    assert b"canary" not in metrics.text()
+    assert b"canary" not in text(metrics)
 
 
 @pytest.mark.parametrize("model", ['a"b', "a\\b", "a\nb", "日本", "{}%s"])
@@ -109,7 +133,7 @@ def test_any_model_name_is_escaped(model: str) -> None:
     metrics = Metrics()
     metrics.request(served(Target("p", model)), Outcome("complete", 200, 0.1))
     labels = [
-        s.labels for f in text_string_to_metric_families(metrics.text().decode()) for s in f.samples if s.name == "ailb_requests_total"
+        s.labels for f in text_string_to_metric_families(text(metrics).decode()) for s in f.samples if s.name == "ailb_requests_total"
     ]
     assert [{"provider": "p", "model": model, "status": "200"}] == labels
 

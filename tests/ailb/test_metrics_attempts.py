@@ -9,7 +9,7 @@ from ailb.tally import Shared
 from ailb.testing import StillClock
 from ailb.usage import Usage
 from tests.ailb.test_attempts import over
-from tests.ailb.test_metrics import samples
+from tests.ailb.test_metrics import samples, text
 from tests.ailb.test_stats import opened
 
 WHERE = 'model="m",provider="a"'
@@ -70,7 +70,7 @@ def test_health_checks_are_counted_by_what_they_told() -> None:
 def test_each_family_has_its_type_and_says_what_it_is() -> None:
     metrics = Metrics()
     metrics.request(over(None), Outcome("complete", 200, 1.0))
-    families = {family.name: family for family in text_string_to_metric_families(metrics.text().decode())}
+    families = {family.name: family for family in text_string_to_metric_families(text(metrics).decode())}
     times = ("attempt_latency", "time_to_first_token", "time_between_tokens")
     assert ["histogram"] * 3 == [families[f"ailb_{name}_seconds"].type for name in times]
     assert ("counter", "gauge", "gauge") == tuple(families[f"ailb_{name}"].type for name in ("retries", "in_flight", "circuit_state"))

@@ -10,6 +10,8 @@ from ailb.health import Health, Healths
 from ailb.stats import providers, share
 from ailb.tally import Shared, Tally
 from ailb.testing import StillClock
+from ailb.turns import TURN
+from tests.ailb.driving import driven
 from tests.ailb.test_attempts import over
 
 NEVER: dict[str, Any] = {
@@ -27,15 +29,15 @@ NEVER: dict[str, Any] = {
 DONE = Outcome("complete", 200, 1.0)
 
 
-def test_a_target_that_nobody_asked_is_there_and_well() -> None:
-    assert {"a": {**NEVER, "models": {"m": NEVER}}, "b": {**NEVER, "models": {}}} == providers(Tally(), [("a", "m"), ("b", "")], 0.0)
+async def test_a_target_that_nobody_asked_is_there_and_well() -> None:
+    assert {"a": {**NEVER, "models": {"m": NEVER}}, "b": {**NEVER, "models": {}}} == await providers(Tally(), [("a", "m"), ("b", "")], 0.0)
 
 
-def test_a_target_tells_how_it_did() -> None:
+async def test_a_target_tells_how_it_did() -> None:
     tally = Tally()
     attempts = Attempts(tally, StillClock(1_768_473_000.25))
     attempts.count(over(UpstreamSilent("x"), None, stream=True), DONE)
-    told = providers(tally, [], 0.0)["a"]["models"]["m"]
+    told = (await providers(tally, [], 0.0))["a"]["models"]["m"]
     percentile = pytest.approx(500, rel=0.1)
     expected = {"requests": 2, "success_rate": 0.5, "avg_latency_ms": 500, "p50_latency_ms": percentile, "p95_latency_ms": percentile}
     expected |= {"avg_ttft_ms": 250, "last_error": "503 upstream_unreachable", "last_error_at": "2026-01-15T10:30:00.250Z"}
@@ -48,7 +50,7 @@ def opened(health: Health, now: float) -> None:
     health.tell()
 
 
-def test_a_provider_is_all_of_its_models_in_all_processes() -> None:
+async def test_a_provider_is_all_of_its_models_in_all_processes() -> None:
     shared, clock = Shared(2), StillClock(1_768_473_000.0)
     tallies = [shared.tally(seat) for seat in (0, 1)]
     healths = [Healths(tally) for tally in tallies]
@@ -61,11 +63,21 @@ def test_a_provider_is_all_of_its_models_in_all_processes() -> None:
         health.tell()
     opened(healths[1].of(Target("a", "n", credential=1)), 100.0)
     for now, circuit in ((101.0, "open"), (131.0, "half_open")):
-        told = providers(tallies[0], [], now)["a"]
+        told = (await providers(tallies[0], [], now))["a"]
         assert (3, 4, circuit) == (told["requests"], told["in_flight"], told["circuit"])
         assert pytest.approx(2 / 3) == told["success_rate"]
         assert ("closed", circuit) == tuple(told["models"][model]["circuit"] for model in ("m", "n"))
         assert "503 upstream_unreachable" == told["last_error"]
+
+
+def test_many_targets_let_others_have_their_turn() -> None:
+    tally = Tally()
+    attempts = Attempts(tally, StillClock())
+    for number in range(20 * TURN):
+        attempts.count(over(UpstreamSilent("x"), target=Target("a", f"m{number}")), DONE)
+    told, turns = driven(providers(tally, [], 0.0))
+    assert 20 * TURN == len(told["a"]["models"])
+    assert turns >= 4 * 20  # two rows of each, one of them an error once more, and the telling
 
 
 @pytest.mark.parametrize(("good", "requests", "expected"), [(0, 0, 1.0), (1, 2, 0.5), (0, 2, 0.0)])

@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ailb.tally import Shared, Tally
+from ailb.tally import Name, Shared, Tally
+from ailb.turns import TURN
+from tests.ailb.driving import driven
 
 
 def test_who_counts_alone_sees_what_it_counts() -> None:
@@ -94,6 +96,38 @@ def test_what_is_not_to_be_added_up_is_told_seat_by_seat() -> None:
     one, two = shared.tally(0), shared.tally(1)
     one.row("state", "a")[0], two.row("state", "a")[0], two.row("other")[0] = 3, 4, 5
     assert [(("state", "a"), [3]), (("state", "a"), [4])] == list(one.each("state")) == list(two.each("state"))
+
+
+def test_a_walk_tells_the_sums_and_lets_others_have_their_turn() -> None:
+    shared = Shared(3)
+    tallies = [shared.tally(seat) for seat in range(3)]
+    for seat, tally in enumerate(tallies):
+        for number in range(seat, 10 * TURN):
+            tally.row(f"row {number}", width=2)[1] += 10**seat
+
+    async def walked() -> dict[Name, list[int]]:
+        return {name: numbers async for name, numbers in tallies[1].walk()}
+
+    found, turns = driven(walked())
+    assert shared.tally(0).sums() == found
+    assert [0, 111] == found["row 9",]
+    assert turns >= 2 * 9 + 10  # the others' rows are found, and the sums are made
+
+
+def test_what_is_added_during_a_walk_breaks_nothing() -> None:
+    tally = Tally()
+    for number in range(2 * TURN):
+        tally.row(f"row {number}")[0] += 1
+
+    async def walked() -> int:
+        seen = 0
+        async for _ in tally.walk():
+            tally.row(f"more {seen}")[0] += 1
+            seen += 1
+        return seen
+
+    assert 2 * TURN == driven(walked())[0]
+    assert 4 * TURN == len(tally.sums())
 
 
 def test_what_says_what_is_now_is_cleared_by_its_owner_alone() -> None:

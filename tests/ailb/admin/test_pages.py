@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from ailb.admin.pages import Pages, answer, refusal_page
 from ailb.errors import Forbidden, InvalidKey, ModelNotFound, RateLimited
@@ -62,8 +63,8 @@ class Stored(AbstractAsyncContextManager[object]):
     healthy = True
 
     @property
-    def dependencies(self) -> dict[str, bool]:
-        return {"store": self.healthy, "vectors": False}
+    def dependencies(self) -> dict[str, bool | None]:
+        return {"store": self.healthy, "vectors": False, "redis": None}
 
     async def __aexit__(self, *error: object) -> None: ...
 
@@ -74,7 +75,7 @@ async def test_a_store_that_is_gone_is_said() -> None:
     there = Pages(gateway, Metrics())
     ready, health = await there.readyz(request()), await there.healthz(request())
     assert (200, 200, "healthy") == (ready.status_code, health.status_code, data(ready)["store"])
-    assert "unhealthy" == data(ready)["vectors"]
+    assert ["unhealthy", "unknown"] == [data(ready)[name] for name in ("vectors", "redis")]
     store.healthy = False
     ready, health = await there.readyz(request()), await there.healthz(request())
     assert (503, 503, "unhealthy", "unhealthy") == (ready.status_code, health.status_code, data(ready)["store"], data(health)["status"])
@@ -88,7 +89,8 @@ async def test_the_metrics() -> None:
         metrics.request(exchange, Outcome("complete", 200, 0.1))
         page = await there.metrics(request())
         assert page.headers["content-type"].startswith("text/plain; version=")
-        assert b"ailb_requests_total{" in page.body
+        assert isinstance(page, StreamingResponse)
+        assert any([b"ailb_requests_total{" in bytes(part) async for part in page.body_iterator if not isinstance(part, str)])
 
 
 async def test_the_models_in_openais_shape_with_anthropics_paging() -> None:
