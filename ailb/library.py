@@ -58,7 +58,7 @@ class Library:
         await self._open.aclose()
 
     @property
-    def dependencies(self) -> Mapping[str, bool]:
+    def dependencies(self) -> Mapping[str, bool | None]:
         return {"vectors": self.vectors.up} if isinstance(self.vectors, Apart) else {}
 
     async def pieces(

@@ -22,8 +22,8 @@ class Dependent(Protocol):
     """A layer, or the store, that needs something outside of the process and knows how that is."""
 
     @property
-    def dependencies(self) -> Mapping[str, bool]:
-        """Whether each can be used now, by name."""
+    def dependencies(self) -> Mapping[str, bool | None]:
+        """Whether each can be used now, by name. None: nobody knows yet."""
 
 
 class Provider(Protocol):

@@ -49,6 +49,7 @@ class Apart:
         self._starting: asyncio.Task[_Child] | None = None
         self._resting = 0.0
         self._again = 0.0
+        self._answered: bool | None = None
 
     async def __aenter__(self) -> Self:
         """Starts it where there is something in it, so that the first question need not wait."""
@@ -66,10 +67,12 @@ class Apart:
             await starting.result().end()
 
     @property
-    def up(self) -> bool:
-        """Whether it answered when it was last asked, or was not asked yet."""
-        starting, now = self._starting, asyncio.get_running_loop().time()
-        return now >= self._resting and (starting is None or not self._ended(starting))
+    def up(self) -> bool | None:
+        """Whether it lives, and answered when it was last asked. None: nobody has asked it yet, and it is not open."""
+        starting = self._starting
+        if starting is None or not starting.done():
+            return self._answered
+        return self._answered is not False and not self._ended(starting)
 
     async def add(self, collection: str, ids: Sequence[int], vectors: Sequence[Vector]) -> None:
         for at in range(0, len(ids), BATCH):
@@ -104,8 +107,9 @@ class Apart:
             self._missed()
             raise Unavailable("the vector store does not answer in time") from None
         except _Gone as gone:
+            self._answered = False
             raise Unavailable("the vector store is not available") from gone
-        self._resting = 0.0
+        self._answered, self._resting = True, 0.0
         return found
 
     @staticmethod
@@ -116,7 +120,7 @@ class Apart:
         now = asyncio.get_running_loop().time()
         if now >= self._resting:
             LOG.warning("the vector store does not answer in time")
-        self._resting = now + REST_SECONDS
+        self._answered, self._resting = False, now + REST_SECONDS
         starting = self._starting
         if starting is not None and starting.done() and not starting.cancelled() and starting.exception() is None:
             starting.result().judge()

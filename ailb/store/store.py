@@ -67,7 +67,7 @@ class Store:
         return self.database.healthy
 
     @property
-    def dependencies(self) -> Mapping[str, bool]:
+    def dependencies(self) -> Mapping[str, bool | None]:
         return {"store": self.healthy, **({} if self.library is None else self.library.dependencies)}
 
     async def __aenter__(self) -> Self:

@@ -98,11 +98,12 @@ async def test_it_sees_nothing_of_the_environment_that_it_does_not_need(tmp_path
 
 async def test_it_is_started_when_it_is_needed_and_ends_with_the_gateway(tmp_path: Path) -> None:
     async with Apart({"folder": str(tmp_path / "none")}, command=("-c", CHILD)) as vectors:
-        assert vectors._starting is None
+        assert (None, None) == (vectors._starting, vectors.up)
     async with apart(tmp_path) as vectors:
-        assert vectors._starting is not None
+        assert (True, None) == (vectors._starting is not None, vectors.up)
+        await until(lambda: vectors.up is True)  # it is open, though nobody has asked
         pid = await pid_of(vectors)
-        assert alive(pid)
+        assert (True, True) == (alive(pid), vectors.up)
     assert not alive(pid)
 
 
@@ -120,8 +121,9 @@ async def test_after_its_death_the_next_question_starts_another(tmp_path: Path) 
         first = await pid_of(vectors)
         with pytest.raises(Unavailable, match="not available"):
             await vectors.query("die", ONE, 1)
+        assert vectors.up is False
         vectors._again = 0.0
-        assert first != await pid_of(vectors)
+        assert (True, True) == (first != await pid_of(vectors), vectors.up)
 
 
 async def test_when_it_is_killed_those_who_wait_are_told(tmp_path: Path) -> None:
@@ -139,8 +141,8 @@ async def test_what_it_refuses_ends_nothing(tmp_path: Path) -> None:
         pid = await pid_of(vectors)
         with capture_logs() as logs, pytest.raises(Unavailable):
             await vectors.query("refuse", ONE, 1)
-        assert ["ValueError: not so"] == [line["problem"] for line in logs]
-        assert pid == await pid_of(vectors)
+        assert (["ValueError: not so"], False) == ([line["problem"] for line in logs], vectors.up)
+        assert (pid, True) == (await pid_of(vectors), vectors.up)
 
 
 async def test_one_that_does_not_answer_is_not_waited_for_and_not_asked_for_a_while(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ async def test_one_that_does_not_answer_is_not_waited_for_and_not_asked_for_a_wh
             for text in ("in time", "does not answer"):
                 with pytest.raises(Unavailable, match=text):
                     await vectors.query("c", ONE, 1)
-        assert 1 == len(logs)
+        assert (1, False) == (len(logs), vectors.up)
         os.kill(pid, signal.SIGCONT)
         vectors._query_seconds, vectors._resting = 20.0, 0.0
         assert pid == await pid_of(vectors)
@@ -181,6 +183,7 @@ async def test_one_that_cannot_be_opened_is_tried_again_after_a_while_only(tmp_p
             for _ in range(3):
                 with pytest.raises(Unavailable):
                     await vectors.query("c", ONE, 1)
+            assert vectors.up is False
             broken.unlink()
             vectors._again = 0.0
             assert [] == await vectors.query("c", ONE, 1)
