@@ -1,6 +1,7 @@
 """Summaries of what is too long ago to be sent word for word, made behind the answers by a model that the configuration names."""
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final
 
 import structlog
@@ -19,6 +20,9 @@ EVERY: Final = 10
 MOST_TURNS: Final = 50
 MOST_TURN: Final = 4000
 """Characters of each turn that the model is given."""
+
+MOST: Final = 40_000
+"""Characters of all of them, which nearly every model can read. What is more goes into the next summary."""
 
 LETTERS: Final = 4
 """For a token of a summary, at most: not every model keeps to its cap."""
@@ -45,12 +49,16 @@ class Summaries:
         return bool(past.turns) and past.turns[0].number - 1 - past.summarized >= EVERY
 
     async def make(self, session: Session, past: Past, caller: Caller, id: str) -> None:
-        """`id` is the request's in the ledger. Raises Unavailable."""
+        """`id` is the request's in the ledger. Not where there is a newer one than `past` knows of: one turn reads what is remembered while
+        another one's summary is being made. Raises Unavailable.
+        """
         if session in self._under_way:
             return
         self._under_way.add(session)
         try:
-            turns = await self.sessions.between(session, past.summarized, past.turns[0].number, MOST_TURNS)
+            if (await self.sessions.past(session, 0)).summarized != past.summarized:
+                return
+            turns = _readable(await self.sessions.between(session, past.summarized, past.turns[0].number, MOST_TURNS))
             if turns:
                 outcome = await self.aside.ask(caller, id, self._body(past.summary, turns))
                 summary = outcome.text.strip()[: self.tokens * LETTERS]
@@ -63,8 +71,15 @@ class Summaries:
 
     def _body(self, summary: str, turns: list[Turn]) -> dict[str, Any]:
         parts = [f"Earlier summary:\n{summary}"] if summary else []
-        parts += (
-            cut("\n".join(f"{message['role']}: {message.get('content') or ''}" for message in turn.messages), MOST_TURN) for turn in turns
-        )
+        parts += map(_told, turns)
         messages = [{"role": "system", "content": _TASK}, {"role": "user", "content": marked("\n\n".join(parts))}]
         return {"model": self.model, "messages": messages, "max_tokens": self.tokens}
+
+
+def _readable(turns: list[Turn]) -> list[Turn]:
+    """The first ones, as many as a model can read at once."""
+    return turns[: sum(size <= MOST for size in accumulate(len(_told(turn)) for turn in turns))]
+
+
+def _told(turn: Turn) -> str:
+    return cut("\n".join(f"{message['role']}: {message.get('content') or ''}" for message in turn.messages), MOST_TURN)

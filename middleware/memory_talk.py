@@ -24,8 +24,8 @@ MOST_RECALLED: Final = 12
 MOST_EMBEDDED: Final = 8000
 """Characters of a turn, or a question, of which a vector is made."""
 
-EMBED_SECONDS: Final = 0.1
-"""How long a question's vector is waited for. Words alone find nearly as much."""
+EMBED_SECONDS: Final = 1.0
+"""How long a question's vector is waited for: a provider takes some tenths of a second, and so does a local model that is not loaded yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ailb.sessions import Past, Session, Turn
 from ailb.stack import Next
 from ailb.testing import answers, refuses
 from ailb.testing_sessions import MemorySessions
-from middleware.memory_summary import EVERY, Summaries
+from middleware.memory_summary import EVERY, MOST, Summaries
 from tests.middleware.talks import assistant, user
 
 ANN, CALLER = Session("ann", "s"), Caller("ann")
@@ -44,6 +44,7 @@ def test_it_is_due_when_enough_turns_are_in_neither(told: Past, due: bool) -> No
 
 async def test_the_turns_since_the_last_one_are_summed_up_with_it() -> None:
     made, sessions, asked = summaries(answers("They ", "met."))
+    sessions.summaries[ANN] = ("It began.", 5)
     await made.make(ANN, past(20, 5, "It began."), CALLER, "req_1-summary")
     assert {ANN: ("They met.", 19)} == sessions.summaries
     (exchange,) = asked
@@ -66,6 +67,23 @@ async def test_a_summary_is_never_long() -> None:
     made, sessions, _ = summaries(answers("x" * 1000))
     await made.make(ANN, past(20), CALLER, "id")
     assert ("x" * 200, 19) == sessions.summaries[ANN]
+
+
+async def test_what_was_summed_up_meanwhile_is_not_paid_for_twice() -> None:
+    made, sessions, asked = summaries(answers("They met."))
+    await made.make(ANN, past(20), CALLER, "a")
+    await made.make(ANN, past(20), CALLER, "b")
+    assert (["a"], 19) == ([exchange.id for exchange in asked], sessions.summaries[ANN][1])
+
+
+async def test_no_model_is_given_more_than_it_can_read() -> None:
+    made, sessions, asked = summaries(answers("They met."))
+    sessions.turns[ANN] = [Turn(number, 1.0, [user(f"word{number} " + "x" * 5000), assistant("ok")], 10) for number in range(1, 31)]
+    await made.make(ANN, past(20), CALLER, "id")
+    _, upto = sessions.summaries[ANN]
+    told = asked[0].prompt.body["messages"][1]["content"]
+    assert (True, True, False) == (5 < upto < 15, f"word{upto} " in told, f"word{upto + 1} " in told)
+    assert len(told) < MOST + 1000
 
 
 async def test_one_at_a_time() -> None:
