@@ -25,7 +25,7 @@ MOST_EMBEDDED: Final = 8000
 """Characters of a turn, or a question, of which a vector is made."""
 
 EMBED_SECONDS: Final = 1.0
-"""How long a question's vector is waited for: a provider takes some tenths of a second, and so does a local model that is not loaded yet."""
+"""How long a question's vector is waited for: a provider takes some tenths of a second, as does a local model that is not loaded yet."""
 
 
 @dataclass(frozen=True, slots=True)
