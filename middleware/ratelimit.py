@@ -17,8 +17,10 @@ from middleware.ratelimit_window import BooksLost
 if TYPE_CHECKING:
     from middleware.ratelimit_redis import Shared
 
-MOST_SECONDS: Final = 2.0
-"""How long a request waits for Redis in all, behind others who ask it: one that is slow must not make a queue."""
+MOST_WAITS: Final = 10
+"""How many times as long as for one answer a request waits for Redis in all, behind others who ask it: one that is slow must not make
+a queue.
+"""
 
 MOST_NAME: Final = 64
 """Characters of a user's name that are kept; a longer one is hashed."""
@@ -72,7 +74,7 @@ class RateLimit:
         if shared is not None:
             if shared.up:
                 try:
-                    async with asyncio.timeout(MOST_SECONDS):
+                    async with asyncio.timeout(MOST_WAITS * shared.seconds):
                         await self._stay(Stay(exchange, limits, shared, slot), exchange)
                     return
                 except (BooksLost, TimeoutError):

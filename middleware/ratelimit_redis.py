@@ -72,6 +72,7 @@ class Shared:
     """
 
     def __init__(self, url: Secret, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
         pool = BlockingConnectionPool.from_url(
             url.reveal(),
             max_connections=CONNECTIONS + 1,  # and one for the probe
@@ -92,6 +93,7 @@ class Shared:
         self._failures = 0
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._tending: asyncio.Task[None] | None = None
+        self._over = False
 
     @property
     def up(self) -> bool:
@@ -102,6 +104,7 @@ class Shared:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True  # a cancellation may get lost in the client, where it comes at the same time as a timeout
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.wait([self._tending])
@@ -171,7 +174,7 @@ class Shared:
 
     async def _tend(self) -> None:
         beat = 0
-        while True:
+        while not self._over:
             await asyncio.sleep(PROBE_SECONDS)
             beat += 1
             with suppress(BooksLost):

@@ -4,9 +4,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -17,12 +16,12 @@ from ailb.secret import Secret
 from ailb.testing import answers, ask, run
 from ailb.usage import Usage
 from middleware.ratelimit import RateLimit
-from middleware.ratelimit_redis import OPEN_AFTER, PREFIX, Shared
+from middleware.ratelimit_redis import CONNECTIONS, OPEN_AFTER, PREFIX, Shared
 from middleware.ratelimit_window import BooksLost
 from tests.middleware.redis_server import Server, serving
 
-SOON = 1.0
-"""The promise is 200 ms; a loaded test machine may take its time. One after another, many would take much longer."""
+PATIENCE = 20.0
+"""Seconds, for who should not take a loaded machine for a Redis that is lost."""
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +39,34 @@ def server(started: Server) -> Server:
 
 
 @asynccontextmanager
-async def layer(server: Server, **options: Any) -> AsyncIterator[RateLimit]:
-    async with RateLimit(redis=server.url, **options) as made:
+async def patient(server: Server, **options: Any) -> AsyncIterator[RateLimit]:
+    made = RateLimit(**options)
+    made._shared = books(server)
+    async with made:
         yield made
+
+
+def books(server: Server) -> Shared:
+    return Shared(server.url, seconds=PATIENCE)
+
+
+class Counted(Shared):
+    """Says how often it was worth a try. None takes longer than `SECONDS`."""
+
+    tries = 0
+
+    async def _tried(self, *args: Any, **options: Any) -> Any:
+        self.tries += 1
+        return await super()._tried(*args, **options)
 
 
 @asynccontextmanager
-async def patient(server: Server, **options: Any) -> AsyncIterator[RateLimit]:
-    """One that does not take a loaded machine for a Redis that is lost."""
-    made = RateLimit(**options)
-    made._shared = Shared(server.url, seconds=20.0)
+async def hasty(server: Server, **options: Any) -> AsyncIterator[tuple[RateLimit, Counted]]:
+    """One that waits as long as it does for users."""
+    made = RateLimit(redis=server.url, **options)
+    made._shared = counted = Counted(server.url)
     async with made:
-        yield made
+        yield made, counted
 
 
 async def status(layer: RateLimit, text: str = "Hello", **body: Any) -> int:
@@ -101,7 +116,7 @@ def test_two_processes_count_together(server: Server) -> None:
 
 async def test_headers_and_refusals_are_as_in_memory(server: Server) -> None:
     limits: dict[str, Any] = {"requests_per_minute": 1, "tokens_per_minute": 100}
-    async with layer(server, **limits) as shared:
+    async with patient(server, **limits) as shared:
         exchanges = [ask("x" * 40) for _ in range(2)]
         results = [await run(shared, exchange, answers("Hi", usage=Usage(6, 4))) for exchange in exchanges]
     told = exchanges[0].reply_headers
@@ -114,14 +129,14 @@ async def test_headers_and_refusals_are_as_in_memory(server: Server) -> None:
 
 @pytest.mark.parametrize(("cap", "truth"), [(80, 10), (2, 50)])
 async def test_tokens_settle_to_the_truth(server: Server, cap: int, truth: int) -> None:
-    async with layer(server, tokens_per_minute=1000) as gateway:
+    async with patient(server, tokens_per_minute=1000) as gateway:
         await run(gateway, ask("x" * 40, max_tokens=cap), answers("Hi", usage=Usage(truth, 0)))
         assert gateway._shared is not None
         assert truth == await used(gateway._shared, "tokens")
 
 
 async def test_what_was_taken_too_long_ago_is_not_given_back(server: Server) -> None:
-    async with Shared(server.url) as shared:
+    async with books(server) as shared:
         await shared.take("a", 100, 50)
         await shared.correct("a", -20, 500.0)
         assert 50 == (await shared.look("a")).used
@@ -132,7 +147,7 @@ async def test_what_was_taken_too_long_ago_is_not_given_back(server: Server) -> 
 async def test_it_goes_back_to_the_minute_in_which_it_was_taken(server: Server) -> None:
     server.say(f"SET {PREFIX}:{{a}}/-1 50 PX 50000")
     server.say(f"SET {PREFIX}:{{a}} 20 PX 110000")
-    async with Shared(server.url) as shared:
+    async with books(server) as shared:
         await shared.correct("a", -30, 30.0)  # the current minute is ten seconds old
         await shared.correct("a", -5, 5.0)
         window = await shared.look("a")
@@ -141,7 +156,7 @@ async def test_it_goes_back_to_the_minute_in_which_it_was_taken(server: Server) 
 
 @pytest.mark.parametrize("limits", [{"tokens_per_minute": 5}, {"max_parallel": 1}])
 async def test_who_is_refused_has_spent_nothing(server: Server, limits: dict[str, int]) -> None:
-    async with layer(server, requests_per_minute=10, **limits) as gateway:
+    async with patient(server, requests_per_minute=10, **limits) as gateway:
         assert gateway._shared is not None
         await gateway._shared.enter("user/anonymous", 1, "somebody")
         assert 429 == await status(gateway, "x" * 400)
@@ -161,7 +176,7 @@ async def test_who_loses_the_race_gets_all_back(server: Server) -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233])
 async def test_slots_come_back_wherever_it_is_cancelled(server: Server, steps: int) -> None:
-    async with layer(server, requests_per_minute=10, tokens_per_minute=1000, max_parallel=1) as gateway:
+    async with patient(server, requests_per_minute=10, tokens_per_minute=1000, max_parallel=1) as gateway:
         exchange = ask()
         task = asyncio.ensure_future(gateway(exchange, answers("Hi")))
         for _ in range(steps):
@@ -178,7 +193,7 @@ async def test_slots_come_back_wherever_it_is_cancelled(server: Server, steps: i
 
 
 async def test_the_slots_of_a_process_that_died_come_back(server: Server) -> None:
-    async with Shared(server.url) as dead, Shared(server.url) as alive:
+    async with books(server) as dead, books(server) as alive:
         assert await dead.enter("a", 1, "x")
         assert not await alive.enter("a", 1, "x")
         server.say(f"ZADD {PREFIX}:slots:a 1 {dead._process}-x")  # its lease is over
@@ -186,7 +201,7 @@ async def test_the_slots_of_a_process_that_died_come_back(server: Server) -> Non
 
 
 async def test_leases_are_renewed_and_put_back_after_a_flush(server: Server) -> None:
-    async with Shared(server.url) as shared:
+    async with books(server) as shared:
         assert await shared.enter("a", 1, "x")
         server.say("FLUSHALL")
         await shared.renew()
@@ -194,7 +209,7 @@ async def test_leases_are_renewed_and_put_back_after_a_flush(server: Server) -> 
 
 
 async def test_slots_that_are_held_are_there_again_when_redis_is(server: Server) -> None:
-    async with Shared(server.url) as shared:
+    async with books(server) as shared:
         assert await shared.enter("a", 1, "x")
         server.stop()
         for _ in range(OPEN_AFTER):
@@ -205,8 +220,29 @@ async def test_slots_that_are_held_are_there_again_when_redis_is(server: Server)
         await eventually(lambda: b":1" in server.say(f"ZCARD {PREFIX}:slots:a"))
 
 
+class Stubborn(Shared):
+    """Loses a cancellation, as the client does now and then."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.url, seconds=PATIENCE)
+        self.renewing = asyncio.Event()
+
+    async def renew(self) -> None:
+        self.renewing.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+async def test_it_comes_to_an_end_whatever_becomes_of_a_cancellation(server: Server) -> None:
+    async with Stubborn(server) as shared:
+        shared._failures = OPEN_AFTER
+        await shared.renewing.wait()
+    assert shared._tending is not None
+    assert shared._tending.done()
+
+
 async def test_after_a_flush_the_limits_begin_anew(server: Server) -> None:
-    async with layer(server, requests_per_minute=1) as gateway:
+    async with patient(server, requests_per_minute=1) as gateway:
         assert [200, 429] == [await status(gateway), await status(gateway)]
         server.say("FLUSHALL")
         server.say("SCRIPT FLUSH")
@@ -214,16 +250,11 @@ async def test_after_a_flush_the_limits_begin_anew(server: Server) -> None:
 
 
 async def test_after_a_restart_it_goes_on_at_once(server: Server) -> None:
-    async with layer(server, requests_per_minute=1, when_redis_is_down="refuse") as gateway:
+    async with patient(server, requests_per_minute=1, when_redis_is_down="refuse") as gateway:
         assert [200, 429] == [await status(gateway), await status(gateway)]
         server.stop()
         server.start()
         assert [200, 429] == [await status(gateway), await status(gateway)]
-
-
-async def timed(gateway: RateLimit) -> tuple[int, float]:
-    began = time.perf_counter()
-    return await status(gateway), time.perf_counter() - began
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("go_on", [200, 200, 429]), ("refuse", [503, 503, 503])])
@@ -231,34 +262,31 @@ async def timed(gateway: RateLimit) -> tuple[int, float]:
 async def test_without_redis_it_does_as_configured_and_waits_for_nothing(
     server: Server, mode: Any, expected: list[int], fault: str
 ) -> None:
-    async with layer(server, requests_per_minute=2, when_redis_is_down=mode) as gateway:
-        shared = gateway._shared
-        assert shared is not None
+    async with hasty(server, requests_per_minute=2, when_redis_is_down=mode) as (gateway, shared):
         if fault == "dead":
             server.stop()
         else:
             server.signal(signal.SIGSTOP)
-        first = [await timed(gateway) for _ in range(OPEN_AFTER)]
-        assert expected == [code for code, _ in first]
-        assert max(seconds for _, seconds in first) < SOON
+        assert expected == [await status(gateway) for _ in range(OPEN_AFTER)]
         assert not shared.up
-        then = [await timed(gateway) for _ in range(50)]
-        assert {expected[-1]} == {code for code, _ in then}
-        assert sorted(seconds for _, seconds in then)[25] < 0.001
+        with pytest.raises(BooksLost):
+            shared.look("a").send(None)  # which is where it would wait
+        assert {expected[-1]} == {await status(gateway) for _ in range(50)}
         if fault == "dead":
             server.start()
         else:
             server.signal(signal.SIGCONT)
         await eventually(lambda: shared.up)
-        assert 200 == await status(gateway)
+        async with asyncio.timeout(PATIENCE):
+            while await status(gateway) != 200:
+                pass  # A loaded machine takes its time, which is too long for this one.
 
 
 async def test_many_at_once_wait_for_a_hung_redis_no_longer_than_one(server: Server) -> None:
-    async with layer(server, requests_per_minute=1000) as gateway:
+    async with hasty(server, requests_per_minute=1000) as (gateway, shared):
         server.signal(signal.SIGSTOP)
-        seen = await asyncio.gather(*(timed(gateway) for _ in range(300)))
-    assert {200} == {code for code, _ in seen}
-    assert max(seconds for _, seconds in seen) < SOON
+        assert {200} == set(await asyncio.gather(*(status(gateway) for _ in range(300))))
+    assert OPEN_AFTER <= shared.tries <= CONNECTIONS
 
 
 async def test_more_at_once_than_there_are_connections_wait_their_turn(server: Server) -> None:
@@ -269,12 +297,12 @@ async def test_more_at_once_than_there_are_connections_wait_their_turn(server: S
 
 async def test_nobody_without_a_limit_is_refused(server: Server) -> None:
     server.stop()
-    async with layer(server, when_redis_is_down="refuse") as gateway:
+    async with patient(server, when_redis_is_down="refuse") as gateway:
         assert 200 == await status(gateway)
 
 
 async def test_what_is_held_when_redis_goes_is_given_up(server: Server) -> None:
-    async with layer(server, requests_per_minute=9, tokens_per_minute=1000, max_parallel=1) as gateway:
+    async with patient(server, requests_per_minute=9, tokens_per_minute=1000, max_parallel=1) as gateway:
 
         async def innermost(exchange: Exchange) -> Reply:
             server.stop()
