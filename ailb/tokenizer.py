@@ -15,7 +15,7 @@ from weakref import finalize
 
 import orjson
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from ailb.prompt import Prompt
 from ailb.tokens import FIXED, bound, media, media_tokens
@@ -48,12 +48,13 @@ class Tokenizer:
 
     def __init__(self, command: Sequence[str] = _CHILD) -> None:
         self._apart = _Apart(command)
+        self._threads = CapacityLimiter(1)
 
     async def count(self, text: str, model: str = "") -> int:
-        return await to_thread.run_sync(self.counted, text, model)
+        return await to_thread.run_sync(self.counted, text, model, limiter=self._threads)
 
     async def count_prompt(self, prompt: Prompt, model: str = "") -> int:
-        return await to_thread.run_sync(self._prompt, prompt, model)
+        return await to_thread.run_sync(self._prompt, prompt, model, limiter=self._threads)
 
     def counted(self, text: str, model: str = "") -> int:
         """As `count`, on this thread. For a model whose vocabulary is not known: o200k's tokens; Anthropic's are more."""
@@ -80,7 +81,7 @@ class Tokenizer:
 
 
 class _Apart:
-    """The process, which ends with whoever holds this. One count at a time: each is short."""
+    """The process, which ends with whoever holds this. One count at a time, which goes on when nobody waits for it any more."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command

@@ -18,6 +18,7 @@ from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.keys import KeyStore
 from ailb.store.spend import Group, Spend, Sum, Sums
+from ailb.turns import in_turns
 
 PAGE: Final = 100
 """Rows, where the caller does not say how many."""
@@ -76,7 +77,7 @@ class BillingPages:
         size = limit or PAGE
         rows = await self._spend.rows(span, before=before, limit=size + 1)
         more = asks.cursor(rows[size - 1]["id"]) if len(rows) > size else None
-        return answer({"data": [as_json(row) for row in rows[:size]], "next_cursor": more})
+        return answer({"data": [as_json(row) async for row in in_turns(rows[:size])], "next_cursor": more})
 
     async def _whose(self, request: Request, principal: Principal, asked: Mapping[str, str]) -> tuple[str | None, str | None]:
         """The user and the key that it is about; None: all that the caller may see."""

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, SPEND
+from ailb.turns import in_turns
 
 DAY: Final = 86_400_000_000
 """Microseconds."""
@@ -94,7 +95,7 @@ class Spend:
         while left is None or left > 0:
             size = PAGE if left is None else min(PAGE, left)
             page = await self.rows(span, before=before, limit=size)
-            for row in page:
+            async for row in in_turns(page):
                 yield row
             if len(page) < size:
                 return

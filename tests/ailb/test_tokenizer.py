@@ -4,6 +4,7 @@ import random
 import sys
 from signal import SIGKILL
 from subprocess import Popen
+from threading import active_count
 from time import perf_counter
 from typing import Any
 
@@ -106,9 +107,19 @@ def test_a_count_is_never_above_the_bound(text: str, model: str) -> None:
     assert IMAGE < counted <= bound(prompt, model)
 
 
-async def test_counts_at_the_same_time() -> None:
-    fresh = Tokenizer()
+async def test_counts_at_the_same_time_take_one_thread() -> None:
+    fresh, before = Tokenizer(), active_count()
     assert [2] * 20 == await asyncio.gather(*(fresh.count("hello world") for _ in range(20)))
+    assert active_count() <= before + 1
+
+
+async def test_a_count_that_was_given_up_confuses_no_other_one() -> None:
+    fresh = Tokenizer()
+    given_up = [asyncio.create_task(fresh.count("one two three four")) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in given_up:
+        task.cancel()
+    assert [1, 2] == [await fresh.count(text) for text in ("hello", "hello world")]
 
 
 def test_nothing_is_started_before_it_is_asked_for() -> None:
