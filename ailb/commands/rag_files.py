@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 from unicodedata import normalize
 
 from ailb.ingest.limits import Unreadable
 from ailb.ingest.parse import kind
+
+OFFICE: Final = frozenset({".doc", ".docx", ".odt", ".rtf", ".xls", ".xlsx", ".ods", ".ppt", ".pptx", ".odp", ".epub", ".mobi", ".msg"})
+"""Ends of names of which nobody means a text, whatever lies in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,11 @@ class File:
     id: str
     path: Path
     folder: str = ""
+
+    @property
+    def guess(self) -> str:
+        """Its content type: what was named itself, and whose name does not say what it is, is text."""
+        return "" if self.folder or self.path.suffix.lower() in OFFICE else "text/plain"
 
     def read(self, most: int) -> bytes:
         """Raises Unreadable."""
@@ -31,11 +40,14 @@ class File:
 
 @dataclass(slots=True)
 class Walked:
-    """`folders` are the marks of those of which everything was seen. `problems`: what cannot be looked at, and why."""
+    """`folders` are the marks of those of which everything was seen. `problems`: what cannot be looked at, and why. `others`: how many
+    files in them are of no kind that can be read.
+    """
 
     files: dict[str, File] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     problems: list[Unreadable] = field(default_factory=list)
+    others: int = 0
 
 
 def walk(paths: Sequence[Path]) -> Walked:
@@ -70,7 +82,11 @@ def _below(folder: Path, walked: Walked) -> Iterator[File]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(where, name)
-            if not name.startswith(".") and kind(name) is not None and path.is_file():
+            if name.startswith(".") or not path.is_file():
+                continue
+            if kind(name) is None:
+                walked.others += 1
+            else:
                 yield File(normalize("NFC", path.relative_to(folder).as_posix()), path, own)
 
 

@@ -37,12 +37,13 @@ class How:
 
 @dataclass(slots=True)
 class Sums:
-    """What came of it. `problems`: what was not taken in, and why."""
+    """What came of it. `problems`: what was not taken in, and why; `others`: files of other kinds in the folders."""
 
     taken: int = 0
     unchanged: int = 0
     removed: int = 0
     passages: int = 0
+    others: int = 0
     problems: list[Unreadable] = field(default_factory=list)
 
 
@@ -70,6 +71,7 @@ class _Ingest:
     async def run(self, walked: Walked) -> Sums:
         sums = self._sums
         sums.problems += walked.problems
+        sums.others = walked.others
         self._embedder = (await self._collection())["embedder"] or ""
         listed = await self._tried(partial(self._gateway.all, documents(self._name), "documents"))
         self._there = {each["id"]: each for each in listed}
@@ -120,7 +122,7 @@ class _Ingest:
         near = bool(self._embedder) and self._embedder == _local(self._how.model_path)
         said = {"hash": hash, "source": file.id, "bytes": len(content), "embedder": self._embedder}
         said["metadata"] = {FOLDER: file.folder} if file.folder else {}
-        async with parser.document(file.id, content, content_type=_guess(file), embed=near) as document:
+        async with parser.document(file.id, content, content_type=file.guess, embed=near) as document:
             while chunks := await document.more():
                 await self._put(file, document, {**said, "title": document.title, "chunks": chunks})
         self._sums.taken += 1
@@ -155,8 +157,3 @@ def _local(model_path: str | None) -> str:
         return found(model_path).name
     except ConfigError:
         return ""
-
-
-def _guess(file: File) -> str:
-    """What was named on the command line and says not what it is, is text."""
-    return "" if file.folder else "text/plain"

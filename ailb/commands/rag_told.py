@@ -39,8 +39,14 @@ class Bar:
 
 def summary(sums: Sums) -> None:
     out = _console()
-    counts = ((sums.taken, "taken in"), (sums.unchanged, "unchanged"), (sums.removed, "removed"), (len(sums.problems), "not readable"))
-    out.print(", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing to do")
+    counts = {
+        "taken in": sums.taken,
+        "unchanged": sums.unchanged,
+        "removed": sums.removed,
+        "not readable": len(sums.problems),
+        "of other kinds left out": sums.others,
+    }
+    out.print(", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "nothing to do")
     for problem in sorted(sums.problems, key=lambda problem: problem.name):
         out.print(problem.message)
 

@@ -20,13 +20,18 @@ def test_a_folder_is_what_can_be_read_in_it(folder: Path) -> None:
     walked = walk([folder])
     assert ["a.md", "sub/b.txt", "sub/deeper/c.PDF", "sub/e.html"] == sorted(walked.files)
     assert {mark(folder)} == walked.folders == {file.folder for file in walked.files.values()}
-    assert [] == walked.problems
+    assert ([], 1, {""}) == (walked.problems, walked.others, {file.guess for file in walked.files.values()})
 
 
 def test_a_file_is_meant_whatever_it_is(folder: Path) -> None:
     walked = walk([folder / "image.png", folder / ".hidden.md"])
     assert {"image.png": "", ".hidden.md": ""} == {id: file.folder for id, file in walked.files.items()}
-    assert set() == walked.folders
+    assert (set(), 0) == (walked.folders, walked.others)
+
+
+@pytest.mark.parametrize(("name", "type"), [("README", "text/plain"), ("a.py", "text/plain"), ("a.docx", ""), ("a.RTF", ""), ("a.xlsx", "")])
+def test_what_was_named_is_text_but_for_what_offices_write(name: str, type: str) -> None:
+    assert type == File(name, Path("/some", name)).guess
 
 
 def test_what_is_not_there_is_told_and_the_rest_is_seen(folder: Path) -> None:

@@ -12,6 +12,7 @@ from ailb.commands.rag_ingest import How, Sums, ingest
 from ailb.embed_files import PACKAGED
 from ailb.errors import BadRequest, Forbidden, Unavailable
 from ailb.ingest.limits import Limits
+from ailb.ingest.parse import KINDS
 from tests.ailb.commands.library import Library, serving
 from tests.ailb.ingest.pdfs import pdf
 
@@ -93,14 +94,17 @@ async def test_bad_ones_are_named_and_the_rest_goes_in(library: Library, folder:
     (folder / "bad.pdf").write_bytes(b"no")
     (folder / "big.txt").write_bytes(b"x" * 20_000)
     (folder / "deep.html").write_bytes(b"<div>" * 3_000)
+    (folder / "letter.docx").write_text("is really a text")
     library.refuses = {"guide.md": 400}
     how = How(limits=Limits(chunk=200, overlap=0, bytes=16_000), pauses=(), jobs=2)
-    sums = await take(library, folder, folder / "no-such", how=how)
+    sums = await take(library, folder, folder / "no-such", folder / "letter.docx", how=how)
+    assert 1 == sums.others
     assert {
         "bad.pdf: is a broken PDF: Stream has ended unexpectedly",
         "big.txt: has 20000 bytes, and may have 16000",
         "deep.html: is nested too deeply",
         "guide.md: guide.md: no",
+        f"letter.docx: is of no kind that can be read; there are {', '.join(KINDS)}",
         f"{folder}/no-such: there is no such file or folder",
     } == {problem.message for problem in sums.problems}
     assert {"sub/long.txt", "sub/two.pdf"} == set(library.documents)

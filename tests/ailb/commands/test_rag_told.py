@@ -11,6 +11,8 @@ def test_what_came_of_it_is_told_with_names(capsys: pytest.CaptureFixture[str]) 
     assert "1,200 taken in, 1 unchanged, 2 not readable\na.txt: has no text\nb.pdf: is encrypted\n" == capsys.readouterr().out
     rag_told.summary(Sums())
     assert "nothing to do\n" == capsys.readouterr().out
+    rag_told.summary(Sums(unchanged=2, others=3))
+    assert "2 unchanged, 3 of other kinds left out\n" == capsys.readouterr().out
 
 
 def test_collections_and_documents_are_tables(capsys: pytest.CaptureFixture[str]) -> None:
