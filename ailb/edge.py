@@ -130,6 +130,7 @@ class _Service:
             watching.cancel()
             if self._watcher is not None:
                 self._watcher.cancel()
+                self._watcher = None  # whose frame has this: a cycle would keep the whole exchange until the collector comes by
             self._outlet.stop()
             if self._reply is not None and self._draining is not None and self._settling.outcome.status == "disconnected":
                 await asyncio.shield(self._gateway.background(self._drain(self._reply, self._draining)))
@@ -287,4 +288,5 @@ class _Service:
         if self._reply is not None:
             self._reply.close()
         self._gateway.serving.discard(self)
+        self._exchange.attempt_hooks.clear()  # which have the exchange, as above
         await self._settling.run()

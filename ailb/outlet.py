@@ -116,6 +116,7 @@ class Outlet:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            del self._early, self._stalled  # they have who has this: a cycle
 
     def _look(self) -> None:
         now = self._loop.time()

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from ailb.store.store import Store
 
 LOG = structlog.get_logger("ailb.server")
-COLLECT_AFTER: Final = (10_000, 5, 5)
-"""When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. A whole answer
-makes hardly any cycle, so there is little to find, and the default of 700 allocations looks several times per request under load. But
+COLLECT_AFTER: Final = (25_000, 5, 5)
+"""When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. An answer makes
+none, and what 64 requests at a time hold is less than the first number: the default of 700 looks several times per request under load. But
 a connection that is over is one, and so is an error: those that were open during a look wait for the next one at the older ones.
 """
 

@@ -73,8 +73,9 @@ class Stream:
 
     def close(self) -> None:
         """Idempotent. A stream that was not read to its end takes its connection with it."""
-        if self._idle is not None:
-            self._idle.stop()
+        idle, self._idle = self._idle, None  # which has this: a cycle
+        if idle is not None:
+            idle.stop()
         self._response.close()
 
     def _fail(self, error: UpstreamFailure) -> NoReturn:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -409,3 +410,31 @@ async def test_whatever_fails_at_whichever_await_everything_is_given_back_once(s
     while await interrupted(at, stream, error):
         at += 1
     assert at > 10
+
+
+@BOTH
+async def test_what_is_over_is_gone_without_the_collector(stream: bool) -> None:
+    """A cycle would keep every prompt until the collector comes by, and make it come often."""
+
+    class Hooked:
+        async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:
+            exchange.on_attempt(lambda attempt: exchange.notes.update(hooked=True))
+            return await call_next(exchange)
+
+    watched = asyncio.Event()
+
+    async def watching() -> None:
+        while not any(service._watcher for service in gateway.serving):  # type: ignore[attr-defined]
+            await asyncio.sleep(0.001)
+        watched.set()
+
+    app, gateway = await edge(Upstream(watched, None, WHOLE), Hooked())
+    gc.collect()
+    gc.disable()
+    try:
+        _, client = await asyncio.gather(watching(), Client(app, stream=stream).run())
+        assert 200 == client.status
+        await asyncio.sleep(0)
+        assert not [found for found in gc.get_objects() if isinstance(found, Exchange) and found.notes == {"hooked": True}]
+    finally:
+        gc.enable()

@@ -1,8 +1,10 @@
 import asyncio
+import gc
 
 import pytest
 
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamStalled
+from providers.transport_stream import Stream
 from tests.providers.lines import SOON, Peer, asked, provider, serving, silent, told
 
 
@@ -35,6 +37,23 @@ async def test_an_aborted_stream_takes_its_connection_with_it(read: bool) -> Non
         reply.close()
         reply.close()
         assert await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+async def test_a_stream_that_is_over_is_gone_without_the_collector() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", b"end")
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(script) as server, provider(server.port) as up:
+            reply = await asked(up, stream=True)
+            assert [b"one"] == await asyncio.wait_for(told(reply), SOON)
+            reply.close()
+            del reply
+            assert not [found for found in gc.get_objects() if isinstance(found, Stream)]
+    finally:
+        gc.enable()
 
 
 async def test_a_stream_can_be_read_on_after_whoever_read_it_was_cancelled() -> None:
