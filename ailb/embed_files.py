@@ -10,7 +10,9 @@ from ailb.errors import ConfigError
 
 WHERE: Final = "[embed].model_path"
 EXTRA: Final = "pip install 'ailb[rag]'"
-PACKAGED: Final = "all-MiniLM-L6-v2-int8"
+PACKAGED: Final = "all-MiniLM-L6-v2-w8a8"
+"""Weights and what they are multiplied with have 8 bits: its vectors are not quite those of the same file computed with floats."""
+
 MODEL_SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 TOKENIZER_SHA256: Final = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 CHROMAS: Final = ".cache/chroma/onnx_models/all-MiniLM-L6-v2/onnx"

@@ -72,7 +72,7 @@ def local(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def test_files_are_found_by_what_they_mean(local: Gateway, docs: Path) -> None:
     assert (0, "3 taken in\n") == rag(local, "ingest", "company", str(docs))
-    assert "all-MiniLM-L6-v2-int8" in rag(local, "list")[1]
+    assert "all-MiniLM-L6-v2-w8a8" in rag(local, "list")[1]
     for question, answer in (
         ("which hues can I get for seating?", "1. faq.html: FAQ"),
         ("where would a lawsuit be held?", "1. more/terms.pdf, page 2"),

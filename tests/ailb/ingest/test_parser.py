@@ -45,7 +45,7 @@ async def test_those_who_come_at_once_wait_for_each_other() -> None:
 
 async def test_vectors_are_made_where_they_are_wanted() -> None:
     async with Parser() as parser, parser.document("a.txt", b"text", embed=True) as document:
-        assert "all-MiniLM-L6-v2-int8" == document.embedder
+        assert "all-MiniLM-L6-v2-w8a8" == document.embedder
         ((chunk,)) = await document.more()
         assert 384 == len(chunk["vector"])
         assert [] == await document.more()

@@ -53,7 +53,7 @@ def test_many_come_in_parts() -> None:
 
 def test_with_vectors() -> None:
     _, (first, part) = told(("a.txt", b"more"), embed=True)
-    assert "all-MiniLM-L6-v2-int8" == first["embedder"]
+    assert "all-MiniLM-L6-v2-w8a8" == first["embedder"]
     assert [384] == [len(chunk["vector"]) for chunk in part["chunks"]]
 
 

@@ -1,0 +1,68 @@
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from ailb.embed_files import Files, found
+from ailb.embed_int8 import INPUTS, LAYERS, OUTPUT, computed
+from ailb.embed_local import Model
+from ailb.protobuf import field, fields
+
+pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="ailb[rag] is not installed")
+TEXTS = ("How do I reset my password?", "The Normans gave their name to Normandy.", "hold", "日本語の文章", "one two three. " * 100)
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Files:
+    return found()
+
+
+@pytest.fixture(scope="module")
+def made(packaged: Files) -> bytes:
+    return computed(packaged.model.read_bytes())
+
+
+def inside(message: Any, *path: int) -> list[Any]:
+    """All values of the field of a field."""
+    if not path:
+        return [message]
+    return [each for number, value in fields(message) if number == path[0] for each in inside(value, *path[1:])]
+
+
+def names(message: bytes, *path: int) -> list[str]:
+    return [str(value, "utf-8") for value in inside(message, *path)]
+
+
+def test_its_vectors_are_almost_those_of_floats(packaged: Files) -> None:
+    whole = Model(Files("of floats", packaged.model, packaged.tokenizer))
+    quick = Model(packaged)
+    for text in TEXTS:
+        assert 0.98 < sum(a * b for a, b in zip(whole.embed(text), quick.embed(text), strict=True)) < 1
+
+
+def test_every_matrix_is_multiplied_as_integers(made: bytes) -> None:
+    operators = names(made, 7, 1, 4)
+    assert 6 * LAYERS == operators.count("DynamicQuantizeMatMul")
+    assert "MatMul" not in operators
+
+
+def test_every_name_is_made_once_and_before_it_is_used(made: bytes) -> None:
+    known = [*INPUTS, *names(made, 7, 5, 8), ""]
+    for node in inside(made, 7, 1):
+        assert set(names(node, 1)) <= set(known)
+        known += names(node, 2)
+    assert len(set(known)) == len(known)
+    assert OUTPUT == known[-1]
+
+
+def test_tensors_keep_their_bytes_and_none_is_left_that_nobody_uses(packaged: Files, made: bytes) -> None:
+    before = {bytes(tensor) for tensor in inside(packaged.model.read_bytes(), 7, 5)}
+    kept = inside(made, 7, 5)
+    assert before.issuperset(map(bytes, kept))
+    assert set(names(made, 7, 5, 8)) <= set(names(made, 7, 1, 1))
+
+
+@pytest.mark.parametrize("model", [b"", field(7, b""), field(7, field(5, field(8, "val_1_q"))), b"\xff", field(7, 1), field(7, b"\xff")])
+def test_another_model_is_refused(model: bytes) -> None:
+    with pytest.raises(ValueError, match=r"layers|no end"):
+        computed(model)
