@@ -11,6 +11,7 @@ from ailb.breaker import Breaker, State
 from ailb.dialect import Target
 from ailb.latency import Latency
 from ailb.tally import Row, Tally
+from ailb.turns import in_turns
 
 MOST_TARGETS = 10_000
 """A wildcard lets clients make up as many models as they like; the oldest are forgotten."""
@@ -119,12 +120,12 @@ class Healths:
         return iter(tuple(self._known.values()))
 
 
-def standing(tally: Tally, now: float) -> dict[tuple[str, str], tuple[int, State]]:
+async def standing(tally: Tally, now: float) -> dict[tuple[str, str], tuple[int, State]]:
     """By provider and model: the requests in flight over all processes and keys of the provider, and the worst circuit of any. `now` is
     monotonic, which is the same in all processes of a machine.
     """
     found: dict[tuple[str, str], tuple[int, State]] = {}
-    for (_, provider, model, _), (in_flight, until) in tally.each(_KIND):
+    async for (_, provider, model, _), (in_flight, until) in in_turns(tally.each(_KIND)):
         state: State = "closed" if not until else "open" if now * 1000 < until else "half_open"
         before, worst = found.get((provider, model), (0, "closed"))
         found[provider, model] = before + in_flight, worse(worst, state)

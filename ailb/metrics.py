@@ -121,7 +121,7 @@ class Metrics:
             elif name[0] != ERROR:  # of which there may be thousands, and no family tells them
                 sums[name] = numbers
         exposition.add(metrics_attempts.of_standing(()))
-        async for one in in_turns(standing(self.tally, self.clock.monotonic()).items()):
+        async for one in in_turns((await standing(self.tally, self.clock.monotonic())).items()):
             exposition.add(metrics_attempts.of_standing([one]))
         exposition.add(self._of_all(sums))
         return exposition

@@ -30,8 +30,11 @@ _LABELS: Final = ("provider", "model")
 _SECOND: Final = 1000
 """Milliseconds in it: Prometheus' unit of time is the second."""
 
+_TOLD: Final = frozenset(LATENCIES)
+"""Of the many buckets of the latency, those that are told."""
+
 _HISTOGRAMS: Final = (
-    ("ailb_attempt_latency_seconds", "Time from the asking of a target to the end of its answer", LATENCY, LATENCY_AT, LATENCIES),
+    ("ailb_attempt_latency_seconds", "Time from the asking of a target to the end of its answer", LATENCY, LATENCY_AT, _TOLD),
     ("ailb_time_to_first_token_seconds", "Time from the asking of a target to the first event of its stream", FIRST, FIRST_AT, None),
     ("ailb_time_between_tokens_seconds", "Time from the first event of a stream to its end, by its tokens", BETWEEN, BETWEEN_AT, None),
 )

@@ -60,7 +60,7 @@ async def providers(tally: Tally, configured: Iterable[tuple[str, str]], now: fl
     async for (kind, *name), numbers in tally.walk():
         if kind == KIND:
             seen[name[0]][name[1]].numbers = numbers
-    for (provider, model), (in_flight, circuit) in standing(tally, now).items():
+    async for (provider, model), (in_flight, circuit) in in_turns((await standing(tally, now)).items()):
         seen[provider][model].in_flight, seen[provider][model].circuit = in_flight, circuit
     for (provider, model), error in (await last_errors(tally)).items():
         seen[provider][model].error = error

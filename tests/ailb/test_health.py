@@ -61,7 +61,7 @@ def test_an_open_circuit_bars_until_somebody_may_try() -> None:
     assert "circuit open" == health.bars(later)
 
 
-def test_other_processes_see_how_busy_and_how_well_it_is() -> None:
+async def test_other_processes_see_how_busy_and_how_well_it_is() -> None:
     shared = Shared(2)
     one, two = (Healths(shared.tally(seat)).of(Target("p", "m")) for seat in (0, 1))
     one.in_flight, two.in_flight = 2, 1
@@ -70,33 +70,33 @@ def test_other_processes_see_how_busy_and_how_well_it_is() -> None:
     two.breaker.failed(0.0)
     two.tell()
     for now, state in ((29.0, "open"), (30.0, "half_open")):
-        assert {("p", "m"): (3, state)} == standing(shared.tally(0), now)
+        assert {("p", "m"): (3, state)} == await standing(shared.tally(0), now)
     two.breaker.succeeded()
     two.tell()
-    assert {("p", "m"): (3, "closed")} == standing(shared.tally(1), 30.0)
+    assert {("p", "m"): (3, "closed")} == await standing(shared.tally(1), 30.0)
 
 
-def test_a_circuit_that_is_to_open_for_another_time_says_so() -> None:
+async def test_a_circuit_that_is_to_open_for_another_time_says_so() -> None:
     tally = Tally()
     healths = Healths(tally)
     health = healths.of(Target("p", "m"))
     healths.tolerate(1, 30.0)
     health.breaker.failed(0.0)
     healths.tolerate(1, 10.0)
-    assert {("p", "m"): (0, "half_open")} == standing(tally, 20.0)
+    assert {("p", "m"): (0, "half_open")} == await standing(tally, 20.0)
 
 
-def test_who_takes_the_seat_of_a_dead_process_has_nothing_in_flight() -> None:
+async def test_who_takes_the_seat_of_a_dead_process_has_nothing_in_flight() -> None:
     shared = Shared(1)
     health = Healths(shared.tally(0)).of(Target("p", "m"))
     health.in_flight = 5
     health.tell()
     tally = shared.tally(0)
     Healths(tally)
-    assert {("p", "m"): (0, "closed")} == standing(tally, 0.0)
+    assert {("p", "m"): (0, "closed")} == await standing(tally, 0.0)
 
 
-def test_one_that_is_forgotten_tells_nothing_any_more_and_made_up_ones_are_not_told() -> None:
+async def test_one_that_is_forgotten_tells_nothing_any_more_and_made_up_ones_are_not_told() -> None:
     tally = Tally()
     healths = Healths(tally)
     first = healths.of(Target("p", "first"))
@@ -105,7 +105,7 @@ def test_one_that_is_forgotten_tells_nothing_any_more_and_made_up_ones_are_not_t
     for number in range(MOST_TARGETS):
         healths.of(Target("p", str(number)))
     first.tell()
-    told = standing(tally, 0.0)
+    told = await standing(tally, 0.0)
     assert (MOST_TOLD, (0, "closed")) == (len(told), told["p", "first"])
 
 
