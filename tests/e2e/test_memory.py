@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -14,8 +14,10 @@ import ollama
 import openai
 import pytest
 
-from tests.e2e.gateway import Gateway, free_port, table
+from tests.e2e.gateway import PATIENT, Gateway, free_port, provider, table
 from tests.e2e.raw import Answer, request
+from tests.e2e.scripts import says
+from tests.e2e.upstream import Upstream
 
 ADMIN = "admin-key-for-these-tests"
 ALICE, WHO = "My name is Alice", "What is my name?"
@@ -230,3 +232,35 @@ def test_workers_that_share_a_store_know_what_the_others_have_just_said(
                 assert f"user: number {number - 1}\n" in answer
         assert list(range(1, 16)) == [turn["number"] for turn in remembered(gateway, key, least=15)]
     gateway.check()
+
+
+def test_gateways_that_share_a_store_keep_one_order(
+    engine: str, tmp_path: Path, upstream: Upstream, postgres: str, new_store: Callable[[], str]
+) -> None:
+    """Sixteen at once through two gateways, then one after the other through both in turn."""
+    url = new_store()
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite is for one process")
+    model, more = upstream.on(says("Noted."), kind="u"), provider("a", f"http://127.0.0.1:{upstream.port}/a/v1", ["u-*"], PATIENT)
+    with ExitStack() as running:
+        gateways = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            port = free_port()
+            file = written(tmp_path / name / "config.toml", engine, port, url)
+            file.write_text(file.read_text() + more)
+            gateways.append(running.enter_context(Gateway(file, port)))
+        key = key_of(gateways[0], "ann")
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda number: say(gateways[number % 2], key, f"{number}", stream=number % 3 == 0, model=model), range(16)))
+        one, other = (remembered(gateway, key, least=16) for gateway in gateways)
+        assert (one, list(range(1, 17))) == (other, [turn["number"] for turn in one])
+        order = [turn["messages"][0]["content"] for turn in one]
+        assert {f"{number}" for number in range(16)} == set(order)
+        for number in range(16, 24):
+            say(gateways[number % 2], key, f"{number}", model=model)
+            order.append(f"{number}")
+            sent = upstream.calls(model)[-1].json["messages"]
+            assert order == [message["content"] for message in sent if message["role"] == "user"]
+    for gateway in gateways:
+        gateway.check()

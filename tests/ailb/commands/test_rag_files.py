@@ -29,7 +29,9 @@ def test_a_file_is_meant_whatever_it_is(folder: Path) -> None:
     assert (set(), 0) == (walked.folders, walked.others)
 
 
-@pytest.mark.parametrize(("name", "type"), [("README", "text/plain"), ("a.py", "text/plain"), ("a.docx", ""), ("a.RTF", ""), ("a.xlsx", "")])
+@pytest.mark.parametrize(
+    ("name", "type"), [("README", "text/plain"), ("a.py", "text/plain"), ("a.docx", ""), ("a.RTF", ""), ("a.xlsx", "")]
+)
 def test_what_was_named_is_text_but_for_what_offices_write(name: str, type: str) -> None:
     assert type == File(name, Path("/some", name)).guess
 
