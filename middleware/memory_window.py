@@ -16,13 +16,17 @@ MARGIN: Final = 0.9
 MARK: Final = 50
 """Letters that tell how many were left out."""
 
+STEP: Final = 4
+"""Requests for which the same turn stays the first one, since providers keep what a prompt begins with."""
+
 UNANSWERED: Final = "(The tool that was called here never answered.)"
 
 
 def fitting(turns: Sequence[Turn], tokens: int) -> list[Turn]:
     """The last turns that together take at most so many tokens. A call of a tool and its result stay together, or go together.
 
-    Of a last turn that does not fit there is the beginning and the end: a conversation that forgets what was said last is none.
+    Of a last turn that does not fit there is the beginning and the end: a conversation that forgets what was said last is none. Of many
+    turns up to three fewer are taken than would fit, so that the first one does not change with each request.
     """
     made: list[Turn] = []
     budget = tokens
@@ -31,7 +35,7 @@ def fitting(turns: Sequence[Turn], tokens: int) -> list[Turn]:
         if tokens < 0 or _answers(chain[0]):
             break
         made[:0] = chain
-    return made or _shortened(turns[-1:], budget)
+    return _steady(made) or _shortened(turns[-1:], budget)
 
 
 def messages_of(turns: Iterable[Turn], following: Sequence[Mapping[str, Any]]) -> list[Message]:
@@ -45,6 +49,12 @@ def messages_of(turns: Iterable[Turn], following: Sequence[Mapping[str, Any]]) -
     )
     asked = max((at for at, message in enumerate(made) if message["role"] == "user"), default=-1) if open else len(made)
     return [message if at > asked else plain(message) for at, message in enumerate(made)]
+
+
+def _steady(turns: list[Turn]) -> list[Turn]:
+    """From a turn on that will be the first one for a while."""
+    first = range(STEP if len(turns) >= 2 * STEP else 0)
+    return turns[next((at for at in first if turns[at].number % STEP == 1 and not _answers(turns[at])), 0) :]
 
 
 def _shortened(turns: Sequence[Turn], tokens: int) -> list[Turn]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ailb.prompt import Prompt
 from ailb.sessions import Turn
 from middleware.memory_said import said, unsent
-from middleware.memory_window import LEAST, UNANSWERED, fitting, messages_of
+from middleware.memory_window import LEAST, STEP, UNANSWERED, fitting, messages_of
 from tests.middleware.talks import Message, assistant, requests, tool, turns, user
 
 ONE = Turn(1, 1.0, [user("a"), assistant("b")], 10)
@@ -19,6 +19,16 @@ RESULT = Turn(3, 3.0, [tool("c"), {**assistant("found"), "reasoning_content": "a
 @pytest.mark.parametrize(("tokens", "numbers"), [(9, []), (10, []), (19, []), (20, [2, 3]), (29, [2, 3]), (30, [1, 2, 3]), (99, [1, 2, 3])])
 def test_calls_and_results_go_together(tokens: int, numbers: list[int]) -> None:
     assert numbers == [turn.number for turn in fitting([ONE, CALLS, RESULT], tokens)]
+
+
+def test_the_first_turn_stays_the_same_for_some_requests() -> None:
+    """A provider keeps what a prompt begins with: here, in three of four requests, all turns of the request before."""
+    said = [Turn(number, float(number), [user(f"{number}"), assistant("ok")], 10) for number in range(1, 101)]
+    firsts = [fitting(said[:number], 200)[0].number for number in range(1, 101)]
+    assert ([1] * 20, 1) == (firsts[:20], len({first % STEP for first in firsts}))
+    assert 20 == sum(one != other for one, other in pairwise(firsts))
+    assert all(number - first + 1 in range(17, 21) for number, first in enumerate(firsts[20:], 21))
+    assert [94, 95, 96, 97, 98, 99, 100] == [turn.number for turn in fitting(said, 70)]
 
 
 def test_a_result_whose_call_is_gone_is_gone_too() -> None:
