@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+unexport PYTHONDONTWRITEBYTECODE # or each process of the tests compiles everything again
 
 .DEFAULT_GOAL := help
 
@@ -19,7 +20,7 @@ run: install ## set up and serve on http://127.0.0.1:8080
 	$(BIN)/ailb serve
 
 test: install ## set up and pass the tests
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: install ## lint, format, types, and the default configuration
 	$(BIN)/ruff check .

@@ -42,17 +42,19 @@ _PRAGMAS: Final = (f"busy_timeout={WAIT_MS}", "journal_mode=WAL", "synchronous=F
 class Database:
     """Open between `async with` and its end; usable once `prepare` has found or made the tables.
 
-    Methods raise Unavailable where the database is down or takes too long. None of them hangs.
+    Methods raise Unavailable where the database is down or takes too long. None of them hangs. `patience`: how many times as long as
+    usual it may take.
     """
 
-    def __init__(self, url: Secret, clock: Clock, windows: Windows | None = None) -> None:
+    def __init__(self, url: Secret, clock: Clock, windows: Windows | None = None, *, patience: float = 1.0) -> None:
         self.url = checked(url)
         self.windows = windows or Windows()
         """Where the weeks and months of budgets begin."""
 
         self._clock = clock
-        self._reads = _engine(self.url, writes=False)
-        self._writes = _engine(self.url, writes=True)
+        self._patience = patience
+        self._reads = _engine(self.url, writes=False, patience=patience)
+        self._writes = _engine(self.url, writes=True, patience=patience)
         self._reading: set[asyncio.Task[list[RowMapping]]] = set()
         self.writer = Writer(Near(_near(self.url)) if self.is_sqlite else Far(self._writes))
         self.ready = False
@@ -87,7 +89,7 @@ class Database:
 
     async def prepare(self) -> None:
         """Makes the tables, or brings them up to date. Raises ConfigError for tables of a newer version."""
-        patient = _engine(self.url, writes=True, wait_ms=MIGRATION_MS)
+        patient = _engine(self.url, writes=True, wait_ms=MIGRATION_MS, patience=self._patience)
         try:
             with _outages():
                 await migrate(patient)
@@ -102,7 +104,7 @@ class Database:
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(READ_SECONDS * self._patience):
                 return await asyncio.shield(task)
         except TimeoutError as error:
             task.cancel()
@@ -124,7 +126,7 @@ class Database:
         """
         if self.writer.busy:
             with suppress(Unavailable, TimeoutError):
-                async with asyncio.timeout(CATCH_UP_SECONDS):
+                async with asyncio.timeout(CATCH_UP_SECONDS * self._patience):
                     await self.write(_nothing)
 
     async def stream(self, statement: Executable) -> AsyncIterator[RowMapping]:
@@ -190,16 +192,23 @@ def checked(url: Secret) -> URL:
     return made
 
 
-def _engine(url: URL, *, writes: bool, wait_ms: int = WAIT_MS) -> AsyncEngine:
+def _engine(url: URL, *, writes: bool, wait_ms: float = WAIT_MS, patience: float) -> AsyncEngine:
     options: dict[str, Any] = {"hide_parameters": True}
+    wait_ms *= patience
     if writes:
         options["poolclass"] = NullPool  # the writer keeps its connection
     else:
-        options |= {"pool_size": READERS, "max_overflow": 0, "pool_timeout": 1.0, "pool_pre_ping": True, "isolation_level": "AUTOCOMMIT"}
+        options |= {
+            "pool_size": READERS,
+            "max_overflow": 0,
+            "pool_timeout": patience,
+            "pool_pre_ping": True,
+            "isolation_level": "AUTOCOMMIT",
+        }
     if url.get_backend_name() != "sqlite":
-        limits = {name: str(wait_ms) for name in ("statement_timeout", "lock_timeout")}
-        limits |= {"idle_in_transaction_session_timeout": str(max(2000, wait_ms)) if writes else "0", "application_name": "ailb"}
-        options["connect_args"] = {"timeout": 1.0, "command_timeout": wait_ms / 1000 + 0.2, "server_settings": limits}
+        limits = {name: str(int(wait_ms)) for name in ("statement_timeout", "lock_timeout")}
+        limits |= {"idle_in_transaction_session_timeout": str(max(2000, int(wait_ms))) if writes else "0", "application_name": "ailb"}
+        options["connect_args"] = {"timeout": patience, "command_timeout": wait_ms / 1000 + 0.2, "server_settings": limits}
         engine = create_async_engine(url, **options)
         if writes:
             event.listen(engine.sync_engine, "begin", _begin_postgres)

@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from typing import Any, Self
 
 from tests.e2e.raw import Answer, Client
+from tests.e2e.warm import Process, environment
 from tests.e2e.wire import asked
 
 KEY = "sk-canary-provider-{}"
@@ -81,16 +82,14 @@ def config(engine: str, port: int, rest: str, **server: Any) -> str:
 
 
 class Gateway:
-    """`with Gateway(file, port)`: started and ready inside, stopped afterwards."""
+    """`with Gateway(file, port)`: started and ready inside, stopped afterwards. One with an `env`, even an empty one, is started cold."""
 
     def __init__(self, file: Path, port: int, env: Mapping[str, str] | None = None) -> None:
         self.file = file
         self.port = port
         self.lines: list[str] = []
         self._checked = 0
-        command = [sys.executable, "-m", "ailb", "serve", "--config", str(file)]
-        environ = {name: value for name, value in os.environ.items() if name not in ("HOST", "HTTP_PORT")} | dict(env or {})
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environ)
+        self.process: Process | subprocess.Popen[str] = Process("serve", "--config", str(file)) if env is None else _cold(file, env)
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
 
@@ -207,3 +206,10 @@ class Gateway:
         with self.process.stdout as stdout:
             for line in stdout:
                 self.lines.append(line.rstrip("\n"))
+
+
+def _cold(file: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ailb", "serve", "--config", str(file)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=environment() | dict(env)
+    )

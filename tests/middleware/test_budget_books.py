@@ -9,18 +9,17 @@ import pytest
 
 from ailb.errors import UpstreamBroken, UpstreamRefusal
 from ailb.exchange import Exchange, Outcome
-from ailb.secret import Secret
 from ailb.stack import stack
-from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, HOLDS
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.made import made, patient
 from tests.ailb.store.money import Bank
 from tests.middleware.paying import COST, House, Pessimist, Scripted, asking, chunks, prompt_bound
 
 
 @pytest.fixture
 async def bank(tmp_path: Path) -> AsyncIterator[Bank]:
-    async with Database(Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db"), SetClock()) as database:
+    async with patient(made(tmp_path), SetClock()) as database:
         await database.prepare()
         bank = Bank(database)
         yield bank

@@ -20,13 +20,13 @@ from ailb.metrics import Metrics
 from ailb.models import Models
 from ailb.records import Records
 from ailb.records_shelf import Shelf
-from ailb.secret import Secret
 from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.documents import Documents
 from ailb.store.keys import KeyStore
 from ailb.vectors import NoVectors
 from tests.ailb.serving import Client, Upstream, snapshot, started
+from tests.ailb.store.made import made, patient
 
 ADMIN = "admin-key-of-some-length"
 TABLES: Mapping[str, Mapping[str, Any]] = {
@@ -72,17 +72,17 @@ async def calling(folder: Path, mode: str, clock: Clock) -> AsyncIterator[Api]:
     config = Config.model_validate({"layer": [{"use": "routing"}], "provider": [{"name": "echo"}], **TABLES[mode]})
     inner = snapshot(Upstream())
     gateway = await started(Snapshot(config, inner.layers, inner.providers, Models({}), inner.call, "1"))
-    async with Database(Secret(f"sqlite+aiosqlite:///{folder}/ailb.db"), clock) as database:
+    async with patient(made(folder), clock) as database:
         await database.prepare()
         keys = KeyStore(database, clock)
         records = Records()
         api = routes(gateway, database, keys, Budgets(database), Shelf(records))
         library = Library(database, NoVectors())
         asgi = build(gateway, Metrics(), config, (Chat(),), [*api, *shelved(gateway, keys, library)], keys)
-        made = Api(gateway, asgi, keys, database, [route for route in asgi.routes if isinstance(route, ApiRoute)])
-        made.records, made.documents = records, library.documents
+        calls = Api(gateway, asgi, keys, database, [route for route in asgi.routes if isinstance(route, ApiRoute)])
+        calls.records, calls.documents = records, library.documents
         async with library:
-            yield made
+            yield calls
         await keys._cache.close()
     await gateway.stop()
 

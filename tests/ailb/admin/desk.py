@@ -15,12 +15,11 @@ from ailb.gateway import Gateway
 from ailb.metrics import Metrics
 from ailb.records import Records
 from ailb.records_shelf import Shelf
-from ailb.secret import Secret
 from ailb.store.budgets import Budgets
-from ailb.store.database import Database
 from ailb.store.keys import KeyStore
 from tests.ailb.serving import Client, Upstream, snapshot
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.made import made, patient
 
 ADMIN: Final = "admin-key-of-a-test"
 NOW: Final = 1_768_473_000.0
@@ -32,7 +31,7 @@ class Desk:
 
     def __init__(self, folder: Path, *, keyed: bool = False) -> None:
         self.clock = SetClock(NOW)
-        self.database = Database(Secret(f"sqlite+aiosqlite:///{folder}/ailb.db"), self.clock)
+        self.database = patient(made(folder), self.clock)
         self.keys = KeyStore(self.database, self.clock)
         self.budgets = Budgets(self.database)
         auth = {"admin_key": ADMIN} if keyed else {}

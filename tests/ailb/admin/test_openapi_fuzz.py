@@ -16,6 +16,7 @@ from schemathesis.specs.openapi import checks as about
 
 from ailb.admin.openapi_operations import OPERATIONS, Operation
 from tests.ailb.admin.test_openapi import ADMIN, whole
+from tests.ailb.store.made import made
 
 EXAMPLES = int(os.environ.get("AILB_FUZZ_EXAMPLES", "100"))
 CHECKS = [
@@ -39,6 +40,7 @@ CASES = [
 @pytest.fixture
 def described(tmp_path: Path) -> Any:
     """Of an app of its own: schemathesis ends its lifespan with each test, and a store is opened once."""
+    made(tmp_path)
     app: Any = whole(tmp_path)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 

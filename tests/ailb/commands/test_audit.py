@@ -9,29 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.clock import Clock
 from ailb.commands import audit
-from ailb.secret import Secret
-from ailb.store.database import Database
 from ailb.store.windows import DAY
 from tests.ailb.store.ledgers import write
+from tests.ailb.store.made import made, patient
 
 
 def ledger(folder: Path, *statements: str) -> Path:
     """A configuration whose database has two rows, and what `statements` did to them."""
-    url = f"sqlite+aiosqlite:///{folder}/ailb.db"
+    url = made(folder)
 
     async def change(connection: AsyncConnection) -> None:
         for statement in statements:
             await connection.execute(text(statement))
 
     async def work() -> None:
-        async with Database(Secret(url), Clock()) as database:
+        async with patient(url, Clock()) as database:
             await database.prepare()
             await write(database, {"at": DAY}, {"at": 2 * DAY, "provider": "anthropic"})
             await database.write(change)
 
     asyncio.run(work())
     config = folder / "config.toml"
-    config.write_text(f'[store]\nurl = "{url}"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n')
+    config.write_text(f'[store]\nurl = "{url.reveal()}"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n')
     return config
 
 

@@ -10,11 +10,10 @@ import pytest
 
 from ailb.clock import Clock
 from ailb.commands import billing
-from ailb.secret import Secret
-from ailb.store.database import Database
 from ailb.store.prune import count
 from ailb.store.spend import DAY
 from tests.ailb.store.ledgers import write
+from tests.ailb.store.made import made, patient
 
 NOW = int(time.time() * 1_000_000)
 
@@ -24,13 +23,13 @@ class Books:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.url = f"sqlite+aiosqlite:///{folder}/ailb.db"
-        config = f'[store]\nurl = "{self.url}"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n'
+        self.url = made(folder)
+        config = f'[store]\nurl = "{self.url.reveal()}"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n'
         (folder / "config.toml").write_text(config)
 
     def write(self, *entries: Mapping[str, Any]) -> None:
         async def work() -> None:
-            async with Database(Secret(self.url), Clock()) as database:
+            async with patient(self.url, Clock()) as database:
                 await database.prepare()
                 await write(database, *entries)
 
@@ -38,7 +37,7 @@ class Books:
 
     def left(self) -> int:
         async def work() -> int:
-            async with Database(Secret(self.url), Clock()) as database:
+            async with patient(self.url, Clock()) as database:
                 await database.prepare()
                 return await count(database, 0, NOW * 2)
 

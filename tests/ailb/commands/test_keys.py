@@ -10,9 +10,8 @@ import pytest
 
 from ailb.__main__ import main
 from ailb.clock import Clock
-from ailb.secret import Secret
-from ailb.store.database import Database
 from ailb.store.keys import KeyStore
+from tests.ailb.store.made import made, patient
 
 T = TypeVar("T")
 
@@ -21,9 +20,9 @@ class Shell:
     """A configuration with a database of its own, and the command line on it."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.url = f"sqlite+aiosqlite:///{folder}/ailb.db"
+        self.url = made(folder)
         self.file = folder / "config.toml"
-        self.file.write_text(f'[store]\nurl = "{self.url}"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n')
+        self.file.write_text(f'[store]\nurl = "{self.url.reveal()}"\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n')
         self._capsys = capsys
 
     def run(self, *words: str) -> tuple[int, str, str]:
@@ -33,7 +32,7 @@ class Shell:
 
     def ask(self, question: Callable[[KeyStore], Awaitable[T]]) -> T:
         async def asking() -> T:
-            async with Database(Secret(self.url), Clock()) as database:
+            async with patient(self.url, Clock()) as database:
                 await database.prepare()
                 keys = KeyStore(database, Clock())
                 try:

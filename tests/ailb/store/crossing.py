@@ -6,7 +6,7 @@ import sys
 from ailb.clock import Clock
 from ailb.errors import Unavailable
 from ailb.secret import Secret
-from ailb.store.database import Database
+from tests.ailb.store.made import patient
 from tests.ailb.store.money import Bank, charge, intent
 
 USERS = ("ann", "bob", "cid", "dan")
@@ -16,7 +16,7 @@ async def cross(url: str, name: str, rounds: int) -> int:
     """How many were held and settled."""
     done = 0
     users = USERS if name < "p2" else USERS[::-1]
-    async with Database(Secret(url), Clock()) as database:
+    async with patient(Secret(url), Clock()) as database:
         await database.prepare()
         bank = Bank(database, name)
 

@@ -14,6 +14,7 @@ from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, HOLDS, SPEND
 from ailb.store.windows import DAY, PERIODS, Windows
 from tests.ailb.store.clocks import START, SetClock
+from tests.ailb.store.made import patient
 from tests.ailb.store.money import Bank, all_of_it, charge, intent
 
 
@@ -149,7 +150,7 @@ async def test_a_budget_over_many_is_never_passed_and_its_refusal_leaves_nothing
 
 
 async def test_several_gateways_share_one_limit(url: Secret, clock: SetClock) -> None:
-    async with Database(url, clock) as one, Database(url, clock) as other:
+    async with patient(url, clock) as one, patient(url, clock) as other:
         await one.prepare()
         await other.prepare()
         banks = [Bank(one, "p1"), Bank(other, "p2")]
@@ -213,7 +214,7 @@ async def test_a_cost_is_in_the_window_in_which_it_was_promised(bank: Bank, cloc
 
 
 async def test_weeks_begin_where_one_says(sqlite_url: Secret, clock: SetClock) -> None:
-    async with Database(sqlite_url, clock, Windows(week_starts=1)) as database:
+    async with patient(sqlite_url, clock, Windows(week_starts=1)) as database:
         await database.prepare()
         bank = Bank(database)
         await bank.budgets.set("user", "ann", period="weekly", limit_nanos=100)
@@ -227,7 +228,7 @@ async def test_weeks_begin_where_one_says(sqlite_url: Secret, clock: SetClock) -
 
 @pytest.mark.parametrize("turns", range(0, 60, 2))
 async def test_whoever_is_cancelled_holds_nothing(sqlite_url: Secret, clock: SetClock, turns: int) -> None:
-    async with Database(sqlite_url, clock) as database:
+    async with patient(sqlite_url, clock) as database:
         await database.prepare()
         bank = Bank(database)
         await bank.budgets.set("user", "ann", period="daily", limit_nanos=1000)

@@ -7,10 +7,10 @@ import pytest
 
 from ailb.errors import BudgetExceeded
 from ailb.secret import Secret
-from ailb.store.database import Database
 from ailb.store.schema import COUNTERS, ENTRIES
 from ailb.store.windows import DAY
 from tests.ailb.store.clocks import START, WrongClock
+from tests.ailb.store.made import patient
 from tests.ailb.store.money import Bank, all_of_it, charge
 
 HOUR = 3600.0
@@ -41,7 +41,7 @@ async def spend(banks: Iterable[Bank], clocks: list[WrongClock], jumps: Iterable
 async def test_each_call_is_in_one_window_whatever_the_time_was(url: Secret, jumps: tuple[float, ...]) -> None:
     """Around midnight, two processes."""
     mine, theirs = WrongClock(START - 10), WrongClock(START - 10)
-    async with Database(url, mine) as here, Database(url, theirs) as there:
+    async with patient(url, mine) as here, patient(url, theirs) as there:
         await here.prepare()
         await there.prepare()
         one, other = Bank(here, "p1"), Bank(there, "p2")

@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from ailb.clock import Clock
 from ailb.secret import Secret
-from ailb.store.database import Database
 from ailb.store.schema import ENTRIES
 from tests.ailb.store.crossing import USERS
+from tests.ailb.store.made import patient
 from tests.ailb.store.money import Bank
 
 ROUNDS = 150
@@ -17,7 +17,7 @@ ROUNDS = 150
 
 async def test_no_deadlock_in_thousands_of_transactions(postgres_url: Secret) -> None:
     url = postgres_url.reveal()
-    async with Database(postgres_url, Clock()) as database:
+    async with patient(postgres_url, Clock()) as database:
         await database.prepare()
         bank = Bank(database)
         for scope, id in [("global", ""), *(("user", user) for user in USERS), ("model", "m"), ("model", "n"), ("provider", "p0")]:

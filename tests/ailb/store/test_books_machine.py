@@ -12,14 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ailb.errors import BudgetExceeded
 from ailb.ledger import Charge, Hold
 from ailb.rates import PER, Rates
-from ailb.secret import Secret
 from ailb.store.budgets import BudgetState
-from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, HOLDS
 from ailb.store.sweeper import LEASE_SECONDS, Sweeper
 from ailb.store.windows import PERIODS, Period
 from ailb.usage import Usage
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.made import made, patient
 from tests.ailb.store.money import Bank, all_of_it, charge, intent
 
 USERS = st.sampled_from(["ann", "bob"])
@@ -47,7 +46,7 @@ class Machine(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.generation += 1
-        self.database = Database(Secret(f"sqlite+aiosqlite:///{Path(self.folder.name)}/ailb.db"), self.clock)
+        self.database = patient(made(Path(self.folder.name)), self.clock)
 
         async def enter() -> None:
             await self.database.__aenter__()

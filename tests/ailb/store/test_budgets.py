@@ -8,6 +8,7 @@ from ailb.store.budgets import Budgets
 from ailb.store.database import Database
 from ailb.store.windows import DAY, Windows
 from tests.ailb.store.clocks import START, SetClock
+from tests.ailb.store.made import patient
 
 TODAY = int(START) * 1_000_000
 
@@ -69,7 +70,7 @@ async def test_a_budget_that_there_is_not_is_refused(database: Database, scope: 
 
 
 async def test_weeks_begin_where_one_says(url: Secret, clock: SetClock) -> None:
-    async with Database(url, clock, Windows(week_starts=6)) as database:
+    async with patient(url, clock, Windows(week_starts=6)) as database:
         await database.prepare()
         state = await Budgets(database).set("user", "ann", period="weekly", limit_nanos=1)
         assert state.window_start == TODAY - DAY

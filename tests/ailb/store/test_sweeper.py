@@ -5,6 +5,7 @@ from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, HOLDS, PROCESSES
 from ailb.store.sweeper import LEASE_SECONDS, Sweeper
 from tests.ailb.store.clocks import SetClock, WrongClock
+from tests.ailb.store.made import patient
 from tests.ailb.store.money import Bank, charge, intent
 
 
@@ -73,7 +74,7 @@ async def test_what_is_left_behind_at_the_end_is_anybodys(database: Database) ->
 @pytest.mark.parametrize("wrong", [-3600.0, -5.0, 5.0, 3600.0])
 async def test_nobody_is_dead_for_having_another_time(url: Secret, wrong: float) -> None:
     mine, theirs = WrongClock(), WrongClock(wrong=wrong)
-    async with Database(url, mine) as here, Database(url, theirs) as there:
+    async with patient(url, mine) as here, patient(url, theirs) as there:
         await here.prepare()
         await there.prepare()
         one, other = Bank(here, "p1"), Bank(there, "p2")
