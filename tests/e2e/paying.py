@@ -16,6 +16,7 @@ from typing import Any
 from tests.e2e.gateway import PATIENT, Gateway, free_port, provider, table
 from tests.e2e.raw import request
 from tests.e2e.upstream import Upstream
+from tests.e2e.warm import ran
 
 ADMIN = "admin-key-for-these-tests"
 LAYERS = "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "ratelimit", "budget"))
@@ -89,11 +90,9 @@ def rows(gateway: Gateway, id: str) -> list[dict[str, Any]]:
 
 def audited(file: Path) -> str:
     """`ailb audit`, which must be content."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "ailb", "audit", "--config", str(file)], capture_output=True, text=True, check=False, timeout=30
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    status, printed = ran("audit", "--config", str(file))
+    assert status == 0, printed
+    return printed
 
 
 def bursts(gateway: Gateway, model: str, key: str, *numbers: int, stream: bool = False) -> Counter[str]:
