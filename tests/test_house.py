@@ -101,6 +101,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.settling",
             "ailb.store.counters",
             "ailb.store.many",
+            "ailb.store.given",
             "ailb.store.words",
             "ailb.store.documents",
             "ailb.store.documents_rows",

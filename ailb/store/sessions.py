@@ -18,6 +18,7 @@ from ailb.fusion import fused
 from ailb.sessions import Begun, Limits, Near, Past, Session, Turn
 from ailb.store import sessions_kept as kept
 from ailb.store.database import Database
+from ailb.store.given import given
 from ailb.store.schema_sessions import SESSIONS, TURNS
 from ailb.store.sessions_rows import PAST, SECOND, STANDING, dumped, searchable, turn_of, which, whose
 from ailb.store.sessions_vectors import cosines, packed
@@ -149,7 +150,7 @@ class StoredSessions:
         return not self._database.is_sqlite and row["begun"] > (row["newest"] or 0) and self._begun.get(session) != row["begun"]
 
     async def _last(self, session: Session, tokens: int) -> list[RowMapping]:
-        return await self._database.read(self._past.bindparams(user=session.user, session=session.id, tokens=tokens))
+        return await self._database.read(given(self._past, user=session.user, session=session.id, tokens=tokens))
 
     async def _vectors(self, session: Session, before: int, near: Near | None) -> dict[int, bytes]:
         if near is None:

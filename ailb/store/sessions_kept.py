@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ailb.errors import NotFound
 from ailb.sessions import Limits, Session
 from ailb.store.database import Database
+from ailb.store.given import given
 from ailb.store.schema_sessions import SESSIONS, TURNS
 from ailb.store.sessions_rows import SECOND, searchable, which, whose
 from ailb.store.words import Words, space
@@ -86,7 +87,7 @@ async def prune(database: Database, words: Words, seconds: float) -> int:
     cutoff = database.micros() - int(seconds * SECOND)
     pruned, user, session = 0, "", ""
     while True:
-        rows = await database.read(_WALK.bindparams(cutoff=cutoff, user=user, session=session))
+        rows = await database.read(given(_WALK, cutoff=cutoff, user=user, session=session))
         for row in rows:
             user, session = row["user_id"], row["session_id"]
             if row["updated_at"] < cutoff or (row["first"] is not None and row["first"] < cutoff):
