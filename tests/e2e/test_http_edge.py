@@ -220,9 +220,15 @@ def test_a_body_at_the_limit_is_fine(gateway: Gateway, upstream: Upstream) -> No
 
 @pytest.mark.parametrize(
     ("coding", "body"),
-    [("gzip", gzip.compress(b" " * 100_000_000, 1)), ("deflate", zlib.compress(b"{}")), ("br", b"x"), ("zstd", b"x"), ("gzip, gzip", b"x")],
-    ids=["gzip bomb", "deflate", "br", "zstd", "nested"],
+    [("deflate", zlib.compress(b"{}")), ("br", b"x"), ("zstd", b"x"), ("gzip, gzip", b"x")],
+    ids=["deflate", "br", "zstd", "nested"],
 )
 def test_a_compressed_body_is_a_415(gateway: Gateway, coding: str, body: bytes) -> None:
     with gateway.client() as client:
-        assert client.post(body[:900_000], headers={"content-encoding": coding}).answer().status == 415
+        assert client.post(body, headers={"content-encoding": coding}).answer().status == 415
+
+
+def test_a_gzip_bomb_is_a_415(gateway: Gateway) -> None:
+    with gateway.client() as client:
+        bomb = gzip.compress(b" " * 100_000_000, 1)[:900_000]
+        assert client.post(bomb, headers={"content-encoding": "gzip"}).answer().status == 415

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from functools import cache
 
 
 def pdf(texts: Sequence[str], *, title: str = "", stream: bytes | None = None, flate: bool = False) -> bytes:
@@ -13,10 +14,11 @@ def pdf(texts: Sequence[str], *, title: str = "", stream: bytes | None = None, f
         f"<< /Type /Pages /Kids [{kids}] /Count {count} >>".encode(),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
     ]
+    deflated = cache(lambda shown: zlib.compress(shown, 9))
     for place, text in enumerate(texts):
         lines = " ".join(f"({line}) Tj T*" for line in text.split("\n"))
         shown = stream if stream is not None else f"BT /F1 12 Tf 14 TL 72 720 Td {lines} ET".encode("cp1252")
-        packed = zlib.compress(shown, 9) if flate else shown
+        packed = deflated(shown) if flate else shown
         length = f"/Length {len(packed)}{' /Filter /FlateDecode' if flate else ''}"
         page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * place} 0 R"
         objects.append(f"{page} /Resources << /Font << /F1 3 0 R >> >> >>".encode())

@@ -48,7 +48,7 @@ def test_one_that_everybody_may_open_is_opened() -> None:
         (pdf(["x"])[:200], "is a broken PDF"),
         (pdf(["x", "y"]).replace(b"[4 0 R 6 0 R]", b"[2 0 R 2 0 R]"), "is a broken PDF"),
         (pdf(["x"], flate=True).replace(b"FlateDecode", b"FlatoDecode"), "is a broken PDF: Unsupported filter"),
-        (pdf(["x"], stream=b" " * (200 << 20), flate=True), "is a broken PDF: Limit reached while decompressing"),
+        (pdf(["x"], stream=b" " * (80 << 20), flate=True), "is a broken PDF: Limit reached while decompressing"),
     ],
 )
 def test_what_cannot_be_read_is_told(content: bytes, problem: str) -> None:
