@@ -8,6 +8,7 @@ sessions in the same slot wait for each other, for a few milliseconds.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import Final
 from zlib import crc32
@@ -22,6 +23,9 @@ LOG = structlog.get_logger("ailb.memory")
 
 MOST: Final = 2000
 """Turns under way. What comes on top of that, while the store is stuck, is not remembered."""
+
+FEW: Final = 4
+"""Pieces of spare work at a time."""
 
 WAIT_SECONDS: Final = 1.0
 """How long a request waits for its session's last turn to be written down."""
@@ -50,6 +54,7 @@ class Desk:
         self._row = tally.row(_KIND, width=SLOTS)
         self._ending: Counter[int] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._few = asyncio.Semaphore(FEW)
 
     def ending(self, session: Session) -> None:
         """An answer is at its end: whoever asks next in the session waits until `ended`."""
@@ -82,6 +87,13 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def spare(self, work: Work) -> None:
+        """Work that is left undone where there is too much: it takes half of the places, so that turns are still written down, and is done
+        a few pieces at a time, so that whoever asks for the same meanwhile waits for no more than these.
+        """
+        if len(self._tasks) < MOST // 2:
+            self.start(partial(self._one_of_few, work))
+
     async def written(self, session: Session) -> None:
         """Waits until what was said in a session is written down, by any worker of this gateway, but not for long."""
         slot, loop = _slot(session), asyncio.get_running_loop()
@@ -97,6 +109,10 @@ class Desk:
             await asyncio.wait(self._tasks, timeout=until - monotonic())
         for task in self._tasks:
             task.cancel()
+
+    async def _one_of_few(self, work: Work) -> None:
+        async with self._few:
+            await work()
 
     def _is_ending(self, slot: int) -> bool:
         now = _now()

@@ -140,7 +140,7 @@ class Talk:
         if not await means.sessions.remember(self._session, made, means.limits):
             return
         if means.embedder.name:
-            means.desk.start(partial(self._embed, means.embedder, made))
+            means.desk.spare(partial(self._embed, means.embedder, made))
         if means.summaries is not None and means.summaries.is_due(self._past):
             make, id = means.summaries.make, f"{self._exchange.id}-summary"
             means.desk.start(partial(make, self._session, self._past, self._exchange.caller, id))

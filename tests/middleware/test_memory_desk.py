@@ -5,7 +5,7 @@ import pytest
 from ailb.errors import Unavailable
 from ailb.sessions import Session
 from ailb.tally import Shared, Tally
-from middleware.memory_desk import MOST, Desk
+from middleware.memory_desk import FEW, MOST, Desk
 
 ANN, BOB = Session("ann", "s"), Session("bob", "s")
 
@@ -93,3 +93,22 @@ async def test_there_is_never_too_much_of_it() -> None:
     assert await is_free(desk, ANN)
     free.set()
     await desk.close()
+
+
+async def test_spare_work_is_done_a_few_pieces_at_a_time_and_leaves_room_for_the_rest() -> None:
+    desk, free, begun, done = Desk(Tally()), asyncio.Event(), list[int](), list[int]()
+
+    async def work() -> None:
+        begun.append(1)
+        await free.wait()
+        done.append(1)
+
+    for _ in range(MOST):
+        desk.spare(work)
+    desk.write(ANN, work)
+    for _ in range(20):  # rounds of the loop, in which all could begin
+        await asyncio.sleep(0)
+    assert (FEW + 1, 0) == (len(begun), len(done))
+    free.set()
+    await desk.close()
+    assert MOST // 2 + 1 == len(done)
