@@ -4,17 +4,20 @@ An exact count would load a vocabulary, during which the whole process stands st
 turn of a conversation and the second. Exactness matters where a context is nearly full, and `memory_room` counts exactly there.
 """
 
-from math import ceil
 from typing import Final
 
-LATIN: Final = 3.7
-"""ASCII characters for a token of o200k: 4.2 in English, 4.1 in code, 3.1 in tables."""
+LATIN: Final = 0.27
+"""Tokens of o200k for an ASCII character: 0.24 in English and in code, 0.32 in tables."""
 
 ACCENTED: Final = 0.4
-"""Tokens for a character of two bytes: 0.25 in Russian and Arabic."""
+"""For a character of two bytes: 0.25 in Russian and Arabic."""
 
 WIDE: Final = 0.8
-"""Tokens for a character of three bytes or more: 0.7 in Chinese and Japanese."""
+"""For a character of three bytes or more: 0.7 in Chinese and Japanese."""
+
+_PARTS: Final = 100
+_EACH: Final = tuple(round(_PARTS * tokens) for tokens in (LATIN, ACCENTED, WIDE))
+"""In whole numbers, which add up exactly."""
 
 
 def about(text: str) -> int:
@@ -22,4 +25,5 @@ def about(text: str) -> int:
     ascii, size = len(text.encode("ascii", "ignore")), len(text.encode(errors="replace"))
     others = len(text) - ascii
     wide = max(size - ascii - 2 * others, 0)
-    return ceil(ascii / LATIN + max(others - wide, 0) * ACCENTED + wide * WIDE)
+    latin, accented, wider = _EACH
+    return -(-(ascii * latin + max(others - wide, 0) * accented + wide * wider) // _PARTS)

@@ -9,7 +9,7 @@ from typing import Final
 from ailb.embedding import Embedder
 from ailb.errors import BadRequest, Refusal
 from ailb.exchange import Exchange, Outcome
-from ailb.sessions import Begun, Limits, Near, Past, Session, Sessions, Turn
+from ailb.sessions import Begun, Limits, Near, Past, Session, Sessions, Turn, words
 from middleware.memory_block import Told, told
 from middleware.memory_counts import about
 from middleware.memory_desk import Desk
@@ -101,7 +101,7 @@ class Talk:
             return said([{"role": "user", "content": prompt.question}]), alone
 
     async def _longer_ago(self, turns: Sequence[Turn], now: Said, tokens: int) -> Told:
-        past, question = self._past, self._exchange.prompt.question
+        past, question = self._past, self._exchange.prompt.question or _asked(turns)
         before = turns[0].number if turns else past.turns[-1].number + 1
         if before <= 1 or not tokens:
             return Told()
@@ -153,3 +153,9 @@ class Talk:
         if text.strip():
             (vector,) = await embedder.embed([text], user=self._session.user)
             await self._means.sessions.embed(self._session, turn.number, Near(embedder.name, vector))
+
+
+def _asked(turns: Sequence[Turn]) -> str:
+    """What the user said last in them: who sends the results of tools only still wants to know that."""
+    said = (message for turn in reversed(turns) for message in reversed(turn.messages) if message.get("role") == "user")
+    return next(map(words, said), "")

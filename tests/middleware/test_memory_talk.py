@@ -103,13 +103,11 @@ async def test_what_another_layer_told_is_not_remembered() -> None:
 @pytest.mark.parametrize("dialect", ["chat", "messages", "ollama"])
 async def test_roles_alternate_in_each_dialect(dialect: str, asked: str) -> None:
     """Where the client sends the results of tools only, what is longer ago stands before what they were called for."""
-    turns = [*FOXES, Turn(5, 5.0, [user("Which fox?"), assistant(None, "call_0")], 100)]
+    turns = [*FOXES, Turn(5, 5.0, [user("Which fox"), assistant(None, "call_0")], 100)]
     last = [user("Which fox")] if asked == "question" else [tool("call_0", "fox 1")]
     made: dict[str, Prompt] = {
         "chat": Prompt({"model": "m", "messages": last}, {}),
-        "messages": anthropic(*last)
-        if asked == "question"
-        else anthropic({"role": "user", "content": [{**RESULT, "tool_use_id": "call_0"}]}),
+        "messages": anthropic(*last if asked == "question" else [{"role": "user", "content": [{**RESULT, "tool_use_id": "call_0"}]}]),
         "ollama": OllamaPrompt({"model": "m", "messages": last}, {}),
     }
     prompt = made[dialect]
@@ -121,7 +119,8 @@ async def test_roles_alternate_in_each_dialect(dialect: str, asked: str) -> None
     assert "user" == told[0]["role"]
     (block,) = [message for message in told if "They talk of foxes." in str(message["content"])]
     assert "user" == block["role"]
-    assert str(block["content"]).endswith("Which fox" if asked == "question" else "Which fox?")
+    assert str(block["content"]).endswith("Which fox")
+    assert "user: fox 1\n" in str(block["content"])  # it is recalled in each round of tools
     assert (["user"] if asked == "question" else ["user", "assistant", "tool"]) == [
         message["role"] for message in told[told.index(block) :]
     ]
