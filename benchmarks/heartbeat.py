@@ -2,17 +2,23 @@
 
 import asyncio
 import json
+import os
 import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PATH = "/heartbeat"
 BEAT_SECONDS = 0.002
+SCHEDULED: Final = Path("/proc/thread-self/schedstat")
+"""Of a thread: nanoseconds on a processor, nanoseconds of waiting for one, and how often."""
 
 
 class Heartbeat:
-    """`GET /heartbeat` answers how late each beat was since it was asked before, and how long the process worked meanwhile, in
-    milliseconds: what is more than that is the machine's doing. All else goes on to the gateway.
+    """`GET /heartbeat` answers how late each beat was since it was asked before, and how much of that was the process's own doing at most,
+    in milliseconds. All else goes on to the gateway.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -31,9 +37,36 @@ class Heartbeat:
         await send({"type": "http.response.body", "body": json.dumps([[round(each * 1000, 3) for each in beat] for beat in late]).encode()})
 
     async def _beat(self) -> None:
-        """Until the loop ends."""
+        """Until the loop ends.
+
+        Its own doing is not what the loop's thread waited for a processor, and no more than all threads together worked: one that had
+        Python's lock may have waited for a processor too.
+        """
         loop = asyncio.get_running_loop()
-        while True:
-            due, worked = loop.time() + BEAT_SECONDS, time.process_time()
-            await asyncio.sleep(BEAT_SECONDS)
-            self._late.append((loop.time() - due, time.process_time() - worked))
+        with Waited() as waited:
+            while True:
+                due, worked, before = loop.time() + BEAT_SECONDS, time.process_time(), waited()
+                await asyncio.sleep(BEAT_SECONDS)
+                late = loop.time() - due
+                self._late.append((late, max(0.0, min(late - (waited() - before), time.process_time() - worked))))
+
+
+class Waited:
+    """Seconds that this thread has waited for a processor so far; always 0 where the system does not tell."""
+
+    def __init__(self) -> None:
+        self._file = -1
+
+    def __enter__(self) -> "Waited":
+        with suppress(OSError):
+            self._file = os.open(SCHEDULED, os.O_RDONLY | os.O_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
+    def __call__(self) -> float:
+        if self._file < 0:
+            return 0.0
+        return int(os.pread(self._file, 100, 0).split()[1]) / 1e9

@@ -51,8 +51,9 @@ def test_a_negative_integer_is_one_of_64_bits(number: int, value: int) -> None:
 def test_floats_have_32_bits_and_texts_are_utf_8(number: int, real: float, text: str) -> None:
     (_, first), (_, second) = fields(field(number, real) + field(number, text))
     assert isinstance(first, memoryview)
+    assert isinstance(second, memoryview)
     assert (real,) == unpack("<f", first)
-    assert text.encode() == second
+    assert text == str(second, "utf-8")
 
 
 @given(st.binary(max_size=100))
