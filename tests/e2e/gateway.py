@@ -104,7 +104,7 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def wait_until_ready(self, seconds: float = 20) -> None:
+    def wait_until_ready(self, seconds: float = 50) -> None:
         deadline = monotonic() + seconds
         while monotonic() < deadline and self.process.poll() is None:
             try:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import pytest
 from sqlalchemy import text
 
 from ailb.clock import Clock
@@ -15,6 +16,7 @@ from tests.ailb.store.money import Bank
 ROUNDS = 150
 
 
+@pytest.mark.timeout(300)
 async def test_no_deadlock_in_thousands_of_transactions(postgres_url: Secret) -> None:
     url = postgres_url.reveal()
     async with patient(postgres_url, Clock()) as database:
