@@ -2,7 +2,8 @@
 
 Its file has the weights of all-MiniLM-L6-v2 as 8-bit integers with a scale for each column, and makes floats of them before it multiplies:
 50 MB, and all the work of floats. Here the same tensors are put into a graph of onnxruntime's own operators, which bring what they are
-given to 8 bits too and multiply integers. There is no mask, since there is only one text at a time.
+given to 8 bits too and multiply integers. There is no mask, since there is only one text at a time. What is large stays in the file, from
+where onnxruntime maps it into memory: processes share it.
 
 Sources: https://onnx.ai/onnx/repo-docs/IR.html, onnx/onnx.proto in https://github.com/onnx/onnx,
 https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
@@ -24,10 +25,16 @@ _MICROSOFTS: Final = frozenset({"DynamicQuantizeMatMul", "MultiHeadAttention", "
 _FLOAT, _INT64 = 1, 7
 """TensorProto.DataType"""
 
+_MOST_INSIDE: Final = 128 * 1024
+"""Bytes of a tensor that go into the new model. All that have more are 8-bit integers, which may begin anywhere."""
 
-def computed(model: bytes) -> bytes:
-    """The file's tensors in the graph that computes with 8 bits. Raises ValueError for what is no such file."""
-    tensors = dict(_tensors(model))
+
+def computed(model: bytes, file: str) -> bytes:
+    """The file's tensors in the graph that computes with 8 bits. Raises ValueError for what is no such file.
+
+    `file` is its name: the new model is of no use without it.
+    """
+    tensors = dict(_tensors(model, file))
     names = [name.removesuffix("_q") for name in tensors if name.startswith("val_") and name.endswith("_q")]
     matrices = iter(names)  # nameless in the file, but in the order in which they are needed
     if len(names) != 6 * LAYERS:
@@ -79,17 +86,27 @@ class _Graph:
         return output
 
 
-def _tensors(model: bytes) -> Iterator[tuple[str, memoryview]]:
-    """The names of a file's tensors, and what they are. `graph` is field 7 of a model, `initializer` 5 of a graph, `name` 8 of a tensor."""
-    for number, graph in fields(model):
+def _tensors(model: bytes, file: str) -> Iterator[tuple[str, bytes]]:
+    """The names of a file's tensors, and what they are. `graph` is field 7 of a model, `initializer` 5 of a graph."""
+    for number, graph, start in fields(model):
         if number == 7 and isinstance(graph, memoryview):
-            for kind, tensor in fields(graph):
+            for kind, tensor, at in fields(graph):
                 if kind == 5 and isinstance(tensor, memoryview):
-                    yield _name(tensor), tensor
+                    yield _tensor(tensor, start + at, file)
 
 
-def _name(tensor: memoryview) -> str:
-    return next((str(value, "utf-8") for number, value in fields(tensor) if number == 8 and isinstance(value, memoryview)), "")
+def _tensor(tensor: memoryview, start: int, file: str) -> tuple[str, bytes]:
+    """`name` is field 8 of it, `raw_data` 9; in place of that `external_data` 13 with `data_location` 14."""
+    name, parts = "", []
+    for number, value, at in fields(tensor):
+        if number == 8 and isinstance(value, memoryview):
+            name = str(value, "utf-8")
+        if number == 9 and isinstance(value, memoryview) and len(value) > _MOST_INSIDE:
+            where = {"location": file, "offset": str(start + at), "length": str(len(value))}
+            parts += [field(13, field(1, key) + field(2, told)) for key, told in where.items()] + [field(14, 1)]
+        else:
+            parts.append(field(number, value))
+    return name, b"".join(parts)
 
 
 def _attribute(name: str, value: int | float) -> bytes:
@@ -102,7 +119,7 @@ def _value(name: str, kind: int) -> bytes:
     return field(1, name) + field(2, field(1, field(1, kind)))
 
 
-def _model(graph: _Graph, tensors: dict[str, memoryview]) -> bytes:
+def _model(graph: _Graph, tensors: dict[str, bytes]) -> bytes:
     parts = [field(1, node) for node in graph.nodes] + [field(2, "all-MiniLM-L6-v2")]
     parts += [field(5, tensor) for name, tensor in tensors.items() if name in graph.named]
     parts += [field(11, _value(name, _INT64)) for name in INPUTS] + [field(12, _value(OUTPUT, _FLOAT))]

@@ -15,8 +15,8 @@ _MOST_VARINT: Final = 10
 Value = int | memoryview
 
 
-def fields(message: bytes | memoryview) -> Iterator[tuple[int, Value]]:
-    """Number and value of each, in their order: an integer, or the bytes of everything else, which are not copied.
+def fields(message: bytes | memoryview) -> Iterator[tuple[int, Value, int]]:
+    """Number and value of each, in their order, and where in the message the value begins. Whatever is no integer are bytes, not copied.
 
     Raises ValueError for what is no message.
     """
@@ -25,8 +25,9 @@ def fields(message: bytes | memoryview) -> Iterator[tuple[int, Value]]:
         key, at = _integer(view, at)
         number, kind = key >> 3, key & 7
         if kind == VARINT:
-            value, at = _integer(view, at)
-            yield number, value
+            value, end = _integer(view, at)
+            yield number, value, at
+            at = end
             continue
         if kind == BYTES:
             size, at = _integer(view, at)
@@ -36,7 +37,7 @@ def fields(message: bytes | memoryview) -> Iterator[tuple[int, Value]]:
             raise ValueError(f"a field is of the kind {kind}, which is none")
         if at + size > len(view):
             raise ValueError("a field is longer than its message")
-        yield number, view[at : at + size]
+        yield number, view[at : at + size], at
         at += size
 
 

@@ -21,7 +21,7 @@ _KNOWN: Final = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPA
 """What the worker gets of the environment. It reads what strangers wrote, and needs no keys for that."""
 
 IDLE_SECONDS: Final = 60.0
-"""For how long a worker waits for the next document: with its model it takes 250 MB."""
+"""For how long a worker waits for the next document: with its model it takes 120 MB."""
 
 
 class Document:
