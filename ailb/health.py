@@ -9,6 +9,7 @@ from typing import Final
 
 from ailb.breaker import Breaker, State
 from ailb.dialect import Target
+from ailb.failing import Failing
 from ailb.latency import Latency
 from ailb.tally import Row, Tally
 from ailb.turns import in_turns
@@ -18,6 +19,9 @@ MOST_TARGETS = 10_000
 
 MOST_TOLD = 2000
 """Targets of which a process tells the others how they are."""
+
+HALF: Final = 0.03
+"""The share of failures at which a target has half its weight."""
 
 _KIND: Final = "health"
 CHECKS: Final = "health_checks"
@@ -34,6 +38,7 @@ class Health:
     target: Target
     breaker: Breaker = field(default_factory=Breaker)
     latency: Latency = field(default_factory=Latency)
+    failing: Failing = field(default_factory=Failing)
     in_flight: int = 0
     rests_until: float = 0.0
     rests_because: str = ""
@@ -45,6 +50,14 @@ class Health:
         breaker, row = self.breaker, self.row
         row[_IN_FLIGHT] = self.in_flight
         row[_OPEN_UNTIL] = 0 if breaker.opened is None else max(1, int((breaker.opened + breaker.seconds) * 1000))
+
+    def weight(self, now: float) -> float:
+        """The target's, and the less of it the more it fails: hardly less for one failure in a hundred, a hundredth for one in three.
+
+        Failures are over soon and leave nothing in flight, so that who looks at load or speed alone sends most to whoever fails. After
+        the error penalty in the weights of gRPC's weighted round robin, proposal A58, 2023.
+        """
+        return self.target.weight / (1.0 + (self.failing.share(now) / HALF) ** 2)
 
     def bars(self, now: float) -> str:
         """Why it may not be asked now; empty where it may. Asks nothing of the breaker that it would have to remember."""

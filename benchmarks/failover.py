@@ -1,7 +1,7 @@
 """`python -m benchmarks.failover`: a good, a slow, a flaky and a dead provider behind one name, under a steady load.
 
 What must come out: no client sees an error that has not yet had a byte; with `latency_optimized` the 99th percentile stays near that of the
-good provider alone; and who kills and restores providers one after the other changes nothing of that.
+good provider alone; and who kills and restores providers one after the other changes nothing of that, except while the good one is gone.
 """
 
 import argparse
@@ -51,11 +51,12 @@ class Seen:
 
 @dataclass(slots=True)
 class Street:
-    """The providers' processes, which may be killed and started again on their ports."""
+    """The providers' processes, which may be killed and started again on their ports. Who is `gone` cannot be had."""
 
     folder: Path
     ports: dict[str, int]
     open: dict[str, ExitStack] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
 
     def start(self, kind: str) -> None:
         stack = self.open[kind] = ExitStack()
@@ -111,9 +112,11 @@ async def _until_it_answers(port: int, process: Process) -> None:
     raise BenchmarkError("the gateway does not answer")
 
 
-async def load(port: int, rate: float, seconds: float, made: Street | None = None, tick: "Tick | None" = None) -> Seen:
+async def load(
+    port: int, rate: float, seconds: float, made: Street | None = None, tick: "Tick | None" = None, without: Seen | None = None
+) -> Seen:
     """Requests at a steady rate, every other one streamed, whatever becomes of those before. With a street, each provider that runs is
-    killed for a while and started again, one after the other.
+    killed for a while and started again, one after the other; what clients got of the requests made without the good one is in `without`.
     """
     seen, began = Seen(), monotonic()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
@@ -121,7 +124,8 @@ async def load(port: int, rate: float, seconds: float, made: Street | None = Non
             group.create_task(_trouble(made, seconds))
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, began + number / rate - monotonic()))
-            group.create_task(ask(session, port, stream=number % 2 == 1, seen=seen))
+            into = without if without is not None and made is not None and "good" in made.gone else seen
+            group.create_task(ask(session, port, stream=number % 2 == 1, seen=into))
             if tick is not None:
                 tick.advance()
     return seen
@@ -147,15 +151,21 @@ async def ask(session: aiohttp.ClientSession, port: int, *, stream: bool, seen: 
 
 
 async def _trouble(made: Street, seconds: float) -> None:
-    """One after the other; the next one when the last has its traffic back: otherwise there would be nobody left who is well."""
+    """One after the other; the next one when the last has its traffic back: otherwise there would be nobody left who is well.
+
+    One is gone until its circuit lets somebody through again.
+    """
     for kind in KINDS:
         await asyncio.sleep(OPEN_SECONDS)
+        made.gone.add(kind)
         await asyncio.to_thread(made.kill, kind)
         await asyncio.sleep(seconds / len(KINDS) - 4 * OPEN_SECONDS)
         made.start(kind)
         while not await _listens(made.ports[kind]):
             await asyncio.sleep(0.02)
-        await asyncio.sleep(2 * OPEN_SECONDS)
+        await asyncio.sleep(OPEN_SECONDS)
+        made.gone.remove(kind)
+        await asyncio.sleep(OPEN_SECONDS)
 
 
 async def _listens(port: int) -> bool:
@@ -194,7 +204,10 @@ def main(arguments: list[str] | None = None) -> int:
         for name, strategy, kinds, trouble in scenes:
             with gateway(made, strategy, kinds) as port:
                 tick = Tick(progress, name, int(rate * seconds))
-                found.append((name, asyncio.run(load(port, rate, seconds, made if trouble else None, tick))))
+                without = Seen()
+                found.append((name, asyncio.run(load(port, rate, seconds, made if trouble else None, tick, without))))
+                if trouble:
+                    found.append(("the same, while the good one is gone", without))
     shown, missed = rows(found)
     made_table = Table("", "answers", "errors", "streams cut", "p50 ms", "p99 ms", "p99, to the good one's")
     for row in shown:

@@ -1,7 +1,7 @@
 """`python -m benchmarks.routing`: every strategy against an oracle that knows how fast and how dear each target is just then.
 
-A simulation on a virtual clock, the same for all: ten targets that slow down and recover, and crowd. The same seed gives the same numbers,
-but for the CPU time.
+A simulation on a virtual clock, the same for all: ten targets that slow down, or fail, and recover, and crowd. The same seed gives the same
+numbers, but for the CPU time.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from time import process_time
 from timeit import repeat
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.progress import track
@@ -30,14 +31,25 @@ from middleware.strategies_stuck import stuck
 TARGETS = 10
 REQUESTS = 100_000
 PER_SECOND = 30.0
-ROOMY, CROWDED = 40, 15
-"""How many requests at a time a target takes before it slows down."""
-
 SEED = 20_240_229
 ROUND = 500
 ORACLE = "oracle"
 PAGE, PLOT = ROOT / "docs" / "routing.md", ROOT / "docs" / "routing.svg"
 START, END = "<!-- measured -->\n", "<!-- end of measured -->\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`slots`: how many requests at a time a target takes before it slows down. `fails`: the share of them that it fails in its bad times,
+    in which it is slow otherwise.
+    """
+
+    slots: int
+    fails: float = 0.0
+
+
+ROOMY, CROWDED, FLAKY = Scene(40), Scene(15), Scene(40, fails=0.3)
+SCENES: Mapping[str, Scene] = MappingProxyType({"": ROOMY, ", crowded": CROWDED, ", flaky": FLAKY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     requests = REQUESTS // 10 if told.quick else REQUESTS
     console = Console()
     names = [ORACLE, *STRATEGIES]
-    runs = [(name, slots) for slots in (ROOMY, CROWDED) for name in names]
+    runs = [(name, scene) for scene in SCENES.values() for name in names]
     found = {run: simulated(*run, requests) for run in track(runs, "simulating", console=console, transient=True)}
     rows = table(names, found, cheapest(requests))
     shown = Table(*rows[0])
@@ -77,26 +89,27 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def scene(until: float, slots: int = ROOMY) -> list[Server]:
+def fleet(until: float, scene: Scene = ROOMY) -> list[Server]:
     """The fastest takes a fifth of a second, the slowest one second; who is fast is rather dear. Some of the time each is 3 to 10 times as
-    slow.
+    slow, or fails.
     """
     dice = Random(SEED)
     servers = []
     for place in range(TARGETS):
         seconds = 0.2 * 5 ** (place / (TARGETS - 1))
         price = int(500 * (1.5 - seconds) * dice.uniform(0.5, 2)), int(2000 * (1.5 - seconds) * dice.uniform(0.5, 2))
-        target = Target(f"p{place}", "m", max_parallel=2 * slots)
-        servers.append(Server(target, seconds, slots, 0.3, price, list(spells(until, dice))))
+        target = Target(f"p{place}", "m", max_parallel=2 * scene.slots)
+        servers.append(Server(target, seconds, scene.slots, 0.3, price, list(spells(until, scene.fails, dice))))
     dice.shuffle(servers)
     return servers
 
 
-def spells(until: float, dice: Random) -> Sequence[Spell]:
+def spells(until: float, fails: float, dice: Random) -> Sequence[Spell]:
     found, now = [], dice.uniform(0, 600)
     while now < until:
         end = now + dice.uniform(20, 120)
-        found.append(Spell(now, end, dice.uniform(3, 10)))
+        times = dice.uniform(3, 10)
+        found.append(Spell(now, end, fails=fails) if fails else Spell(now, end, times))
         now = end + dice.expovariate(1 / 400)
     return found
 
@@ -109,9 +122,9 @@ def arrivals(requests: int) -> list[Arrival]:
     return found
 
 
-def simulated(name: str, slots: int, requests: int) -> Figures:
+def simulated(name: str, scene: Scene, requests: int) -> Figures:
     coming = arrivals(requests)
-    servers = scene(coming[-1].at, slots)
+    servers = fleet(coming[-1].at, scene)
     rank = partial(fastest, servers) if name == ORACLE else STRATEGIES[name]
     served = list(run(servers, rank, coming, Random(SEED + 2)))
     seconds = sorted(one.seconds for one in served)
@@ -127,15 +140,15 @@ def simulated(name: str, slots: int, requests: int) -> Figures:
 
 
 def fastest(servers: Sequence[Server], asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
-    """The oracle: who would be the fastest for one more request, but for chance."""
-    ranked = sorted((server.expected(asked.now), place) for place, server in enumerate(servers))
-    return [(seconds, servers[place].health) for seconds, place in ranked]
+    """The oracle: who would be the fastest for one more request, but for chance; those that fail come last."""
+    ranked = sorted((server.fails(asked.now), server.expected(asked.now), place) for place, server in enumerate(servers))
+    return [(seconds, servers[place].health) for _, seconds, place in ranked]
 
 
 def cheapest(requests: int) -> int:
     """What it would cost if every prompt went to the cheapest target for it."""
     coming = arrivals(requests)
-    servers = scene(0.0)
+    servers = fleet(0.0)
     return sum(min(arrival.cost(server) for server in servers) for arrival in coming)
 
 
@@ -145,7 +158,7 @@ def sticking(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
 
 def timed(rank: Rank) -> float:
     """CPU seconds of one ranking of ten targets that are known and busy: the best of many rounds. What a price takes is not in it."""
-    healths = [server.health for server in scene(0.0)]
+    healths = [server.health for server in fleet(0.0)]
     for place, health in enumerate(healths):
         health.latency.observe(0.1 + 0.1 * place, 0.0)
         health.in_flight = place % 4
@@ -154,13 +167,13 @@ def timed(rank: Rank) -> float:
     return min(repeat(lambda: rank(asked, healths, dice), timer=process_time, number=ROUND, repeat=20)) / ROUND
 
 
-def table(names: Sequence[str], found: Mapping[tuple[str, int], Figures], least: int) -> list[list[str]]:
+def table(names: Sequence[str], found: Mapping[tuple[str, Scene], Figures], least: int) -> list[list[str]]:
     """The head, and a row for each."""
-    rows = [["", "mean", "p99", "mean, crowded", "p99, crowded", "cost", "CPU, µs"]]
+    rows = [["", *(f"{what}{where}" for where in SCENES for what in ("mean", "p99")), "cost", "CPU, µs"]]
     for name in names:
         cells = [name]
-        for slots in (ROOMY, CROWDED):
-            one, best = found[name, slots], found[ORACLE, slots]
+        for scene in SCENES.values():
+            one, best = found[name, scene], found[ORACLE, scene]
             cells += [f"{one.mean / best.mean:.2f}×", f"{one.p99 / best.p99:.2f}×"]
         cells.append(f"{found[name, ROOMY].cost / least:.2f}×")
         cells.append(f"{timed(STRATEGIES[name]) * 1e6:.1f}" if name in STRATEGIES else "")
@@ -170,7 +183,7 @@ def table(names: Sequence[str], found: Mapping[tuple[str, int], Figures], least:
 
 MEASURED = """\
 {start}| {head} |
-|---|---:|---:|---:|---:|---:|---:|
+|---|{columns}|
 {rows}
 
 With room the oracle's mean is {mean:.2f} s and its p99 {p99:.2f} s; {requests:,} requests, {rate:g} a second.
@@ -187,6 +200,7 @@ def written(page: str, rows: Sequence[Sequence[str]], oracle: Figures, requests:
         start=START,
         end=END,
         head=" | ".join(head),
+        columns="|".join(["---:"] * (len(head) - 1)),
         rows="\n".join(f"| `{row[0]}` | {' | '.join(row[1:])} |" for row in others),
         mean=oracle.mean,
         p99=oracle.p99,

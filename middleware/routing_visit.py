@@ -56,7 +56,7 @@ class Visit:
             wait = retry_after(failure.headers, unix) or used_up(failure.headers, unix)
             if wait:
                 self._health.rest(self._clock.monotonic() + wait, "rate limited")
-        self.leave(ill(failure))
+        self.leave(ill(failure), failed=failure.retry_elsewhere)
 
     def abandoned(self) -> None:
         """Nobody waits for it any more; it would have taken longer than this."""
@@ -80,8 +80,8 @@ class Visit:
             refusal = outcome.refusal
             self.leave(ill(refusal) if isinstance(refusal, UpstreamFailure) else None)
 
-    def leave(self, is_ill: bool | None) -> None:
-        """`is_ill`: whether the target failed; None where nobody can tell."""
+    def leave(self, is_ill: bool | None, *, failed: bool = False) -> None:
+        """`is_ill`: whether the target is not well; None where nobody can tell. `failed`: it may be well and had no answer."""
         if not self._here:
             return
         self._here = False
@@ -90,10 +90,13 @@ class Visit:
         if is_ill is None:
             if self._probe:
                 breaker.abandoned()
-        elif is_ill:
-            breaker.failed(self._clock.monotonic())
         else:
-            breaker.succeeded()
+            now = self._clock.monotonic()
+            self._health.failing.observe(is_ill or failed, now)
+            if is_ill:
+                breaker.failed(now)
+            else:
+                breaker.succeeded()
         self._health.tell()
 
     def _learn(self, attempt: Attempt, outcome: Outcome) -> None:

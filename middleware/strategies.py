@@ -1,11 +1,12 @@
 """In which order the targets of a model are asked. What a strategy is: see ailb.strategy; which one is for what: docs/routing.md.
 
-Weights are shares of the traffic. Where targets are asked by weight, they get their shares while none of them is overloaded.
+Weights are shares of the traffic. Where targets are asked by weight, they get their shares while none of them is overloaded. Who looks at
+load gives less weight to one that fails, or it would draw the traffic that its failures leave room for: see Health.weight.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from math import inf, log
+from math import inf, log, sqrt
 from random import Random
 from types import MappingProxyType
 
@@ -21,6 +22,9 @@ EXPLORED = 0.05
 STALE_SECONDS = 10.0
 """What was seen of a target is news for so long."""
 
+FAILS = 0.01
+"""Of one that failed for more than this share it is known that it does; that fades by itself."""
+
 
 def load_balanced(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
     """The less busy of two that chance picks. The score is the requests in flight by weight.
@@ -30,13 +34,15 @@ def load_balanced(asked: Asked, healths: Sequence[Health], dice: Random) -> Rank
     share. So the first is drawn by weight, the other one evenly, and they change places with a chance that is proportional to how much
     the first has too much of what both have in flight: then nobody gains while all have what is theirs.
     """
-    rest = drawn(healths, dice)
-    if len(rest) > 1:
-        other = dice.randrange(1, len(rest)) if len(rest) > 2 else 1
-        rest[1], rest[other] = rest[other], rest[1]
-        if _too_much(rest[0], rest[1]) > dice.random():
-            rest[0], rest[1] = rest[1], rest[0]
-    return [(_busy(health), health) for health in rest]
+    weights = _weights(healths, asked.now)
+    order = drawn(weights, dice)
+    if len(order) > 1:
+        other = dice.randrange(1, len(order)) if len(order) > 2 else 1
+        order[1], order[other] = order[other], order[1]
+        first, second = order[0], order[1]
+        if _too_much(healths[first].in_flight, weights[first], healths[second].in_flight, weights[second]) > dice.random():
+            order[0], order[1] = second, first
+    return [(healths[place].in_flight / weights[place], healths[place]) for place in order]
 
 
 def round_robin(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
@@ -56,13 +62,14 @@ def round_robin(asked: Asked, healths: Sequence[Health], dice: Random) -> Rankin
 
 def random(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
     """By weight, whatever is going on. The score is a target's share of the weight."""
-    total = sum(health.target.weight for health in healths)
-    return [(health.target.weight / total, health) for health in drawn(healths, dice)]
+    weights = [health.target.weight for health in healths]
+    total = sum(weights)
+    return [(weights[place] / total, healths[place]) for place in drawn(weights, dice)]
 
 
 def failover(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
     """By priority, the lowest number first; equals in the order of the configuration. The score is the priority."""
-    return _in_order([(float(health.target.priority), health) for health in healths])
+    return sorted(((float(health.target.priority), health) for health in healths), key=_score)
 
 
 def cost_optimized(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
@@ -70,59 +77,62 @@ def cost_optimized(asked: Asked, healths: Sequence[Health], dice: Random) -> Ran
 
     Where nobody knows the price it is infinite. Among equally dear ones the less busy by weight comes first, then chance decides by weight.
     """
-    costs = [(asked.cost(health.target), health) for health in _idle_first(healths, dice)]
-    return _in_order([(inf if cost is None else float(cost), health) for cost, health in costs])
+    costs = [asked.cost(health.target) for health in healths]
+    return _least_first([inf if cost is None else float(cost) for cost in costs], healths, _weights(healths, asked.now), dice)
 
 
 def latency_optimized(asked: Asked, healths: Sequence[Health], dice: Random) -> Ranking:
-    """The fastest. The score is the seconds to expect, times the requests in flight and this one, by weight.
+    """The fastest. The score is the seconds to expect, times the square root of the requests in flight and this one, by weight.
 
     The seconds are those of ailb.latency: to a stream's first token, or to the end of a whole answer. One that was never seen counts as
-    the fastest that was, 0.0 where there is none. Peak-EWMA times load: Finagle's load balancers, 2015. A slow target is not asked, so
-    nobody would see that it has recovered: a few requests go to whoever was not heard of for longest, and has nothing in flight.
+    the fastest that was, 0.0 where there is none. Peak-EWMA times load: Finagle's load balancers, 2015. They take the load in full; but
+    some of it is in the seconds already, and a good target with nine requests in flight would seem as bad as one that is ten times as
+    slow. A slow target is not asked, so nobody would see that it has recovered: a few requests go to whoever was not heard of for longest,
+    and has nothing in flight.
     """
     streamed = asked.prompt.stream
-    seen = [(health.latency.expected(streamed), health) for health in _idle_first(healths, dice)]
-    fastest = min((seconds for seconds, _ in seen if seconds is not None), default=0.0)
-    ranking = _in_order(
-        [((fastest if seconds is None else seconds) * (health.in_flight + 1) / health.target.weight, health) for seconds, health in seen]
-    )
+    weights = _weights(healths, asked.now)
+    seen = [health.latency.expected(streamed) for health in healths]
+    fastest = min((seconds for seconds in seen if seconds is not None), default=0.0)
+    scores = [
+        (fastest if seconds is None else seconds) * sqrt((health.in_flight + 1) / weight)
+        for seconds, health, weight in zip(seen, healths, weights, strict=True)
+    ]
+    ranking = _least_first(scores, healths, weights, dice)
     if dice.random() < EXPLORED:
         _explore(ranking, streamed, asked.now)
     return ranking
 
 
-def drawn(healths: Sequence[Health], dice: Random) -> list[Health]:
-    """A weighted shuffle: each place goes to a target by its share of the weight that is left.
+def drawn(weights: Sequence[float], dice: Random) -> list[int]:
+    """A weighted shuffle of their places: each goes to one by its share of the weight that is left.
 
     Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006: sort by exponential times, each at its weight's rate.
     """
-    if len(healths) == 1:
-        return list(healths)
-    # Their places keep two healths from being compared where the times are equal.
-    times = sorted((-log(1.0 - dice.random()) / health.target.weight, place) for place, health in enumerate(healths))
-    return [healths[place] for _, place in times]
+    if len(weights) == 1:
+        return [0]
+    times = [-log(1.0 - dice.random()) / weight for weight in weights]
+    return sorted(range(len(times)), key=times.__getitem__)
 
 
-def _busy(health: Health) -> float:
-    return health.in_flight / health.target.weight
+def _weights(healths: Sequence[Health], now: float) -> list[float]:
+    return [health.weight(now) for health in healths]
 
 
-def _too_much(first: Health, other: Health) -> float:
-    """The chance that `other` goes before `first`; above 1 it is certain.
+def _too_much(in_flight: int, weight: float, others: int, others_weight: float) -> float:
+    """The chance that the other goes before the first; above 1 it is certain.
 
     By it as many requests go over in one direction as in the other while their means in flight are in the ratio of their weights.
     """
-    weight, others = first.target.weight, other.target.weight
-    return (first.in_flight * others / weight - other.in_flight) * min(weight, others) / max(weight, others)
+    excess = in_flight * others_weight / weight - others
+    return excess * min(weight, others_weight) / max(weight, others_weight)
 
 
-def _idle_first(healths: Sequence[Health], dice: Random) -> list[Health]:
-    return sorted(drawn(healths, dice), key=_busy)
-
-
-def _in_order(ranking: Ranking) -> Ranking:
-    return sorted(ranking, key=_score)
+def _least_first(scores: Sequence[float], healths: Sequence[Health], weights: Sequence[float], dice: Random) -> Ranking:
+    """Among equal scores the less busy by weight comes first, then chance decides by weight."""
+    chosen = drawn(weights, dice) if len(set(scores)) < len(scores) else range(len(scores))
+    order = sorted(chosen, key=lambda place: (scores[place], healths[place].in_flight / weights[place]))
+    return [(scores[place], healths[place]) for place in order]
 
 
 def _score(scored: tuple[float, Health]) -> float:
@@ -131,7 +141,11 @@ def _score(scored: tuple[float, Health]) -> float:
 
 def _explore(ranking: Ranking, streamed: bool, now: float) -> None:
     """Puts in front who was not heard of for longest, if that is long."""
-    idle = [(scored[1].latency.heard(streamed), place) for place, scored in enumerate(ranking) if not scored[1].in_flight]
+    idle = [
+        (health.latency.heard(streamed), place)
+        for place, (_, health) in enumerate(ranking)
+        if not health.in_flight and health.failing.share(now) < FAILS
+    ]
     heard, place = min(idle, default=(now, 0))
     if now - heard > STALE_SECONDS:
         ranking.insert(0, ranking.pop(place))

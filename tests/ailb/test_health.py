@@ -50,6 +50,16 @@ def test_one_that_is_full_is_not_asked_more() -> None:
     assert ("max_parallel reached", 0.0) == (health.bars(0.0), health.free_in(0.0))
 
 
+@pytest.mark.parametrize(("failures", "least", "most"), [(0, 2.0, 2.0), (1, 1.75, 2.0), (3, 0.9, 1.1), (30, 0.01, 0.03)])
+def test_who_fails_weighs_less(failures: int, least: float, most: float) -> None:
+    """Of a hundred attempts."""
+    health = Health(Target("p", "m", weight=2.0))
+    for number in range(100):
+        health.failing.observe(number < failures, 0.0)
+    assert least <= health.weight(0.0) <= most
+    assert health.weight(120.0) == pytest.approx(2.0, abs=0.001)
+
+
 def test_an_open_circuit_bars_until_somebody_may_try() -> None:
     health = Health(Target("p", "m"))
     for _ in range(health.breaker.after):

@@ -20,8 +20,12 @@ def test_a_slow_a_flaky_and_a_dead_provider_are_nobodys_error(tmp_path: Path) ->
 @pytest.mark.timeout(120)
 def test_who_is_killed_and_restored_is_nobodys_error_either(tmp_path: Path) -> None:
     with street(tmp_path) as made, gateway(made, "load_balanced", (*KINDS, "dead")) as port:
-        seen = asyncio.run(load(port, 30.0, 15.0, made))
-    assert ([], 450) == (seen.errors, len(seen.seconds) + seen.cut)
+        without = Seen()
+        seen = asyncio.run(load(port, 30.0, 15.0, made, without=without))
+    answers, others = (len(part.seconds) + part.cut for part in (seen, without))
+    assert ([], [], 450) == (seen.errors, without.errors, answers + others)
+    assert 30 < others < 225  # two to three seconds of fifteen, and how long a process takes to start
+    assert set() == made.gone
 
 
 def test_an_error_and_a_slow_tail_are_missed_bars() -> None:

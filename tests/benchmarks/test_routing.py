@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.routing import END, ORACLE, PAGE, ROOMY, START, Figures, arrivals, cheapest, scene, simulated, table, written
+from benchmarks.routing import END, FLAKY, ORACLE, PAGE, ROOMY, SCENES, START, Figures, arrivals, cheapest, fleet, simulated, table, written
 from middleware.strategies import STRATEGIES
 
 REQUESTS = 2000
@@ -24,27 +24,33 @@ def test_nobody_is_faster_than_the_oracle_nor_cheaper_than_the_cheapest(found: d
         assert one.cost >= least
 
 
+def test_who_looks_at_failures_is_faster_where_some_fail(found: dict[str, Figures]) -> None:
+    flaky = {name: simulated(name, FLAKY, REQUESTS) for name in (ORACLE, "failover", "latency_optimized")}
+    assert flaky[ORACLE].mean <= flaky["latency_optimized"].mean < flaky["failover"].mean
+
+
 def test_each_strategy_is_better_than_chance_at_what_it_is_for(found: dict[str, Figures]) -> None:
     assert found["latency_optimized"].mean < found["random"].mean
     assert found["cost_optimized"].cost < found["random"].cost
 
 
-def test_the_scene_has_slow_times_and_prices_in_another_order_for_another_prompt() -> None:
-    servers = scene(3600.0)
+def test_the_fleet_has_bad_times_and_prices_in_another_order_for_another_prompt() -> None:
+    servers = fleet(3600.0)
     assert all(spell.start < spell.end and 3 <= spell.times <= 10 for server in servers for spell in server.spells)
     assert sum(len(server.spells) for server in servers) > 20
+    assert {0.3} == {spell.fails for server in fleet(3600.0, FLAKY) for spell in server.spells}
     best = {min(servers, key=arrival.cost).target for arrival in arrivals(2000)}
     assert len(best) > 1
 
 
 def test_the_table_has_a_row_for_each() -> None:
     names = [ORACLE, *STRATEGIES]
-    figures = {(name, slots): Figures(0.2, 0.4, 10, []) for name in names for slots in (15, ROOMY)}
+    figures = {(name, scene): Figures(0.2, 0.4, 10, []) for name in names for scene in SCENES.values()}
     figures["random", ROOMY] = Figures(0.3, 1.0, 15, [])
     head, *rows = table(names, figures, 5)
     assert names == [row[0] for row in rows]
     assert {len(head)} == set(map(len, rows))
-    assert ["1.50×", "2.50×", "1.00×", "1.00×", "3.00×"] == rows[names.index("random")][1:-1]
+    assert ["1.50×", "2.50×", "1.00×", "1.00×", "1.00×", "1.00×", "3.00×"] == rows[names.index("random")][1:-1]
 
 
 def test_only_the_measured_part_of_the_page_is_written_anew() -> None:

@@ -24,6 +24,17 @@ def test_a_server_is_slow_in_its_spells_only() -> None:
     assert [2.0, 6.0, 8.0, 2.0] == seconds(server, [9, 10, 15, 20])
 
 
+def test_who_fails_hands_its_request_on_and_the_last_one_answers() -> None:
+    """The first takes 2 s to fail, the second one is quicker to; each has its end counted as what it was."""
+    servers = [Server(Target(name, "m"), 2.0, spells=[Spell(0, 10, fails=1.0)]) for name in "pqr"]
+    servers[1].failure_seconds = 0.5
+    first, later = run(servers, in_order, [Arrival(0.0), Arrival(20.0)], DICE)
+    assert (4.5, servers[2], servers[:2]) == (first.seconds, first.server, first.failed)
+    assert (2.0, servers[0], []) == (later.seconds, later.server, later.failed)
+    assert [True, True, False] == [server.health.failing.share(20.0) > 0 for server in servers]
+    assert [1, 0, 0] == [server.health.in_flight for server in servers]
+
+
 def test_a_crowd_makes_all_slower() -> None:
     assert [2.0, 2.0, 3.0, 4.0] == seconds(Server(Target("p", "m"), 2.0, slots=2), [0, 0, 0, 0])
 

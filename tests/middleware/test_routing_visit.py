@@ -67,6 +67,30 @@ def test_what_a_failure_means_for_the_target(failure: UpstreamFailure, rests: fl
     assert ("rate limited" if rests else "") == health.rests(clock.monotonic())
 
 
+@pytest.mark.parametrize(
+    ("failure", "share"),
+    [
+        (UpstreamSilent("refused"), 0.5),
+        (UpstreamRefusal(503, "down"), 0.5),
+        (UpstreamRefusal(429, "slow down"), 0.5),
+        (UpstreamRefusal(400, "wrong"), 0.0),
+    ],
+)
+def test_who_had_no_answer_for_what_another_may_have_failed(failure: UpstreamFailure, share: float) -> None:
+    visit, health, _, clock = visited()
+    visit.failed(failure)
+    assert share == health.failing.share(clock.monotonic())
+
+
+def test_an_answer_that_came_to_its_end_did_not_fail_and_one_that_nobody_heard_tells_nothing() -> None:
+    health = Health(Target("p", "m"))
+    for status, attempts in (("complete", 1.0), ("disconnected", 1.0)):
+        visit, _, exchange, _ = visited(health=health)
+        answer(visit, exchange)
+        over(exchange, status)
+        assert (0.0, attempts) == (health.failing.failures, health.failing.attempts)
+
+
 def test_an_answer_that_uses_up_the_limit_lets_the_target_rest() -> None:
     visit, health, exchange, clock = visited()
     answer(visit, exchange, LIMIT)

@@ -197,9 +197,10 @@ def fast(healths: Sequence[Health], seconds: Sequence[float | None], at: float =
     ("seconds", "in_flight", "weights", "expected"),
     [
         ((0.3, 0.2, 0.1), (), (1.0, 1.0, 1.0), "cba"),
-        ((0.1, 0.25, 0.5), (3, 0, 0), (1.0, 1.0, 1.0), "bac"),
+        ((0.1, 0.15, 0.5), (3, 0, 0), (1.0, 1.0, 1.0), "bac"),
+        ((0.1, 1.0, 0.15), (9, 0, 9), (1.0, 1.0, 1.0), "acb"),
         ((0.1, 0.1, 0.1), (2, 1, 0), (1.0, 1.0, 1.0), "cba"),
-        ((0.3, 0.2, 0.1), (), (4.0, 1.0, 1.0), "acb"),
+        ((0.3, 0.2, 0.1), (), (16.0, 1.0, 1.0), "acb"),
         ((0.3, None, 0.1), (0, 1, 0), (1.0, 1.0, 1.0), "cba"),
         ((None, None, None), (1, 2, 0), (1.0, 1.0, 1.0), "cab"),
     ],
@@ -218,9 +219,28 @@ class Certain(Random):
         return 0.5
 
 
-def test_the_score_is_seconds_times_load_by_weight() -> None:
-    healths = fast(made((1.0, 2.0, 1.0), (1, 2, 4)), (0.5, 1.0, None))
-    assert {"a": 1.0, "b": 1.5, "c": 2.5} == scores(latency_optimized(asking(), healths, Certain()))
+def test_the_score_is_seconds_times_the_root_of_the_load_by_weight() -> None:
+    healths = fast(made((1.0, 4.0, 1.0), (3, 0, 8)), (0.5, 1.0, None))
+    assert {"a": 1.0, "b": 0.5, "c": 1.5} == scores(latency_optimized(asking(), healths, Certain()))
+
+
+def failing(health: Health, failures: int, attempts: int, at: float = 0.0) -> None:
+    for number in range(attempts):
+        health.failing.observe(number < failures, at)
+
+
+@pytest.mark.parametrize("name", ["load_balanced", "latency_optimized"])
+def test_who_fails_comes_last_though_it_has_nothing_to_do(name: str) -> None:
+    healths = fast(made((1.0, 1.0), (3, 0)), (0.1, 0.1))
+    failing(healths[1], 30, 100)
+    assert firsts(STRATEGIES[name], healths)["a"] > 0.95
+
+
+@pytest.mark.parametrize("name", ["random", "round_robin", "failover"])
+def test_who_looks_at_nothing_does_not_look_at_failures(name: str) -> None:
+    well, ill = made((1.0, 1.0)), made((1.0, 1.0))
+    failing(ill[0], 30, 100)
+    assert firsts(STRATEGIES[name], well) == firsts(STRATEGIES[name], ill)
 
 
 def test_streams_and_whole_answers_each_have_their_fastest() -> None:
@@ -244,9 +264,15 @@ def test_nobody_is_looked_at_who_is_known_or_about_to_be(now: float, in_flight: 
     assert {"a": 1.0} == firsts_of(lambda: latency_optimized(asking(now=now), healths, DICE))
 
 
+def test_nobody_is_looked_at_who_is_known_to_fail() -> None:
+    healths = fast(made((1.0, 1.0)), (0.1, 5.0))
+    healths[0].latency.observe(0.1, MINUTE)
+    failing(healths[1], 1, 1, MINUTE - 2 * STALE_SECONDS)
+    assert {"a": 1.0} == firsts_of(lambda: latency_optimized(asking(now=MINUTE), healths, DICE))
+
+
 def test_one_target_needs_no_chance() -> None:
     dice = Random(1)
     state = dice.getstate()
-    only = made((1.0,))
-    assert only == drawn(only, dice)
+    assert [0] == drawn([1.0], dice)
     assert state == dice.getstate()

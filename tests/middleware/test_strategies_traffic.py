@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ailb.dialect import Target
 from ailb.health import Health
 from ailb.strategy import Asked, Ranking
-from benchmarks.routing_traffic import Rank, Served, Server, Spell, poisson, run
+from benchmarks.routing_traffic import Arrival, Rank, Served, Server, Spell, poisson, run
 from middleware.strategies import STRATEGIES
 from middleware.strategies_stuck import stuck
 
@@ -65,6 +65,53 @@ def test_a_target_that_slows_down_loses_its_traffic_and_gets_it_back(count: int,
     # A tenth of a share is four requests where few come and many targets share them: one more is let pass.
     assert sum(one.server is sick for one in slow) <= 0.1 * len(slow) / count + 1
     assert share(after, sick) >= 0.7 / count
+
+
+def tried(served: Sequence[Served], server: Server) -> float:
+    """How much it was asked, of all requests, in vain or not."""
+    return sum(one.server is server or server in one.failed for one in served) / len(served)
+
+
+def flaky(count: int, rate: float, seed: int, name: str, failure_seconds: float | None = None) -> tuple[Server, list[Served]]:
+    """The first of some equals fails three of ten for two minutes."""
+    sick, *others = servers([1.0] * count, jitter=0.2)
+    sick.spells, sick.failure_seconds = [Spell(SLOW, SETTLED, fails=0.3)], failure_seconds
+    return sick, list(run([sick, *others], STRATEGIES[name], poisson(rate, END, Random(seed)), Random(seed)))
+
+
+@settings(max_examples=8, deadline=None)
+@given(count=st.integers(3, 6), rate=st.sampled_from([20.0, 40.0]), seed=SEEDS)
+def test_a_target_that_fails_is_hardly_asked_and_gets_its_traffic_back(count: int, rate: float, seed: int) -> None:
+    """Three of a hundred requests find out how it is; a minute after it is well it has its share again."""
+    sick, served = flaky(count, rate, seed, "latency_optimized")
+    assert tried(between(served, SLOW + 10, SETTLED), sick) < 0.03
+    assert share(between(served, SETTLED + 60, END), sick) >= 0.7 / count
+
+
+@settings(max_examples=8, deadline=None)
+@given(count=st.integers(2, 6), rate=st.sampled_from([5.0, 20.0, 40.0]), seed=SEEDS)
+def test_quick_failures_draw_no_traffic(count: int, rate: float, seed: int) -> None:
+    """Who fails at once always has little in flight."""
+    sick, served = flaky(count, rate, seed, "load_balanced", 0.01)
+    assert tried(between(served, SLOW + 10, SETTLED), sick) < 0.5 / count
+    assert share(between(served, SETTLED + 60, END), sick) >= 0.7 / count
+
+
+@pytest.mark.parametrize("jitter", [0.1, 0.3, 0.5])
+def test_a_slow_and_a_flaky_target_are_hardly_felt_beside_a_good_one(jitter: float) -> None:
+    """200 requests a second, of which nine are in flight at a good one that takes 20 ms. The slow one takes twenty times as long."""
+
+    def p99(*names: str) -> float:
+        known = {
+            "good": Server(Target("good", "m"), 0.02, jitter=jitter),
+            "slow": Server(Target("slow", "m"), 0.4, jitter=0.1),
+            "flaky": Server(Target("flaky", "m"), 0.02, jitter=jitter, spells=[Spell(0.0, END, fails=0.3)]),
+        }
+        arrivals = [Arrival(arrival.at, output=30) for arrival in poisson(200.0, 60.0, Random(1))]
+        served = run([known[name] for name in names], STRATEGIES["latency_optimized"], arrivals, Random(2))
+        return sorted(one.seconds for one in served)[len(arrivals) * 99 // 100]
+
+    assert p99("slow", "flaky", "good") < 1.3 * p99("good")
 
 
 @settings(max_examples=10, deadline=None)
