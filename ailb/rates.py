@@ -83,6 +83,11 @@ class Rates:
         made = (plain - spoken) * rates.output + usage.reasoning * rates.reasoning + spoken * rates.audio_output
         return _up(given + made) + rates.request
 
+    def text(self, input: int, output: int, cached: int = 0) -> int:
+        """The `cost` of so many tokens of text, of which so many were read from a cache; for whoever asks it of every target."""
+        rates = self.at(input) if self.tiers else self
+        return _up((input - cached) * rates.input + cached * rates.cache_read + output * rates.output) + rates.request
+
     def worst(self, prompt_tokens: int, output_tokens: int) -> int:
         """No usage with at most so many input and output tokens costs more nano-dollars."""
         given, made, request = self._dearest(prompt_tokens)

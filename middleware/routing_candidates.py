@@ -14,7 +14,6 @@ from ailb.prompt import Prompt
 from ailb.rates import Prices
 from ailb.strategy import Ranking
 from ailb.tokens import FIXED, Counter, bound, media_tokens
-from ailb.usage import Usage
 from middleware.routing_manners import Manners
 
 MOST_KEPT: Final = 10_000
@@ -105,12 +104,12 @@ def unable(prompt: Prompt, served: Served, length: int | None) -> Iterator[tuple
 class Estimate:
     """What a request would take at a target: its text, and as much answer as its cap allows. It keeps nothing of the request itself."""
 
-    __slots__ = ("_healths", "_known", "_prices", "_usage")
+    __slots__ = ("_healths", "_input", "_known", "_output", "_prices")
 
     def __init__(self, characters: int, cap: int | None, prices: Prices, healths: Healths) -> None:
         """`characters` of the prompt's text, and the most tokens that the answer may have, if the client says."""
         self._healths = healths
-        self._usage = Usage(characters // CHARACTERS_A_TOKEN + 1, cap or TYPICAL_OUTPUT)
+        self._input, self._output = characters // CHARACTERS_A_TOKEN + 1, cap or TYPICAL_OUTPUT
         self._prices = prices
         self._known: dict[tuple[str, str, int], int | None] = {}
 
@@ -118,10 +117,9 @@ class Estimate:
         """With what the provider lately had of other prompts in its cache. None where nobody knows the price."""
         key = (target.provider, target.model, target.credential)
         if key not in self._known:
-            rates, usage = self._prices.rates(target), self._usage
-            if cached := int(usage.input * self._healths.of(target).cached):
-                usage = Usage(usage.input, usage.output, cached)
-            self._known[key] = rates.cost(usage) if rates else None
+            rates = self._prices.rates(target)
+            cached = int(self._input * self._healths.of(target).cached)
+            self._known[key] = rates.text(self._input, self._output, cached) if rates else None
         return self._known[key]
 
 

@@ -25,6 +25,12 @@ RATES = tiered()
 USAGES = st.builds(Usage, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS)
 
 
+@given(RATES, TOKENS, TOKENS, st.floats(0, 1))
+def test_text_costs_as_its_usage_does(rates: Rates, input: int, output: int, share: float) -> None:
+    cached = int(input * share)
+    assert rates.cost(Usage(input, output, cached=cached)) == rates.text(input, output, cached)
+
+
 def test_rates_without_a_price_of_their_own_are_like_the_one_that_they_are_a_kind_of() -> None:
     rates = Rates(3, 15)
     assert rates == Rates(3, 15, cache_read=3, cache_write=3, cache_write_1h=3, audio_input=3, reasoning=15, audio_output=15)
