@@ -11,6 +11,7 @@ from ailb.clients.messages import Messages
 from ailb.dialect import Event
 from ailb.gateway import Gateway
 from ailb.metrics import Metrics
+from ailb.metrics_text import Exposition
 from tests.ailb.serving import ASKED, Client, Upstream, config, snapshot, started
 
 WHOLE = Event.whole({"id": "c", "object": "chat.completion", "choices": [{"index": 0, "message": {"content": "Hi"}}]})
@@ -96,6 +97,14 @@ async def test_a_route_of_anthropics_clients_errs_in_their_shape() -> None:
     assert (405, "error") == (client.status, client.json["type"])
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/messages/count_tokens", "error"), ("/v1/messages/batches/1", "error"), ("/v1/messages-", "not_found_error")]
+)
+async def test_so_does_what_is_not_there_below_it(path: str, kind: str) -> None:
+    client = await ask(await app(), path, "POST")
+    assert (404, kind) == (client.status, client.json["type"])
+
+
 async def test_a_model_that_nobody_serves_is_told_with_its_neighbours() -> None:
     shot = snapshot(Upstream(WHOLE))
     shot.models.offer("fake", ["gpt-4o"])
@@ -112,7 +121,7 @@ async def test_a_page_before_the_start_is_unavailable_and_a_bug_tells_nothing() 
     assert (await ask(early, "/v1/models")).status == 503
 
     class Broken(Metrics):
-        def text(self) -> bytes:
+        async def exposition(self) -> Exposition:
             raise LookupError("secret internals")
 
     broken = build(await started(snapshot(Upstream(WHOLE))), Broken(), config(), [Chat()])
