@@ -1,5 +1,4 @@
 import threading
-import time
 
 import pytest
 
@@ -30,7 +29,7 @@ async def test_what_was_taken_can_be_corrected(difference: int, left: int) -> No
 
 async def test_a_correction_goes_to_the_minute_in_which_it_was_taken() -> None:
     counts = Counts(100)
-    previous, current = counts.sliding_window_keys("a", 60, time.time())
+    previous, current = counts.minutes("a")
     counts.incr(previous, 120, 50)
     counts.incr(current, 120, 5)
     books = Memory()
