@@ -86,6 +86,7 @@ class Gateway:
         self.id = token_hex(6)
         self.serving: set[Service] = set()
         self.draining = False
+        self.ending = False
         self._load = load
         self._clock = clock
         self._live: Live | None = None
@@ -164,6 +165,8 @@ class Gateway:
             LOG.error("requests left behind", open=self._open[0])
 
     async def stop(self) -> None:
+        """What is done behind the answers comes to its end, and everything is closed. `ending` from then on."""
+        self.ending = True
         live, self._live = self._live, None
         if self._background:
             await asyncio.wait(self._background, timeout=5)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from ailb.store.store import Store
 
 LOG = structlog.get_logger("ailb.server")
+END_SECONDS: Final = 20.0
+"""How long a gateway gets to write down what it is still at, and to close what is open."""
+
 COLLECT_AFTER: Final = (25_000, 5, 5)
 """When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. An answer makes
 none, and what 64 requests at a time hold is less than the first number: the default of 700 looks several times per request under load. But
@@ -130,6 +133,8 @@ async def _run(gateway: Gateway, serving: Serving) -> None:
         await gateway.drain()
         stop.set()
         await asyncio.wait((server,), timeout=GRACE_SECONDS)
+        if gateway.ending:  # no socket keeps it, but what is still to be written down
+            await asyncio.wait((server,), timeout=END_SECONDS)
         server.cancel()
     waiting.cancel()
     with suppress(asyncio.CancelledError):

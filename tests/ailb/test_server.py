@@ -70,6 +70,29 @@ async def test_requests_under_way_are_finished_first(lines: list[Any]) -> None:
     assert served.ended
 
 
+@pytest.mark.parametrize("ending", [True, False])
+async def test_what_is_still_written_down_is_waited_for_but_no_server_that_hangs(
+    ending: bool, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "GRACE_SECONDS", 0.0)
+    gateway, ended = await started(snapshot(Upstream())), list[bool]()
+
+    class Ending(Served):
+        async def __call__(self, stop: asyncio.Event) -> None:
+            await super().__call__(stop)
+            if ending:
+                await gateway.stop()
+                await asyncio.sleep(0.01)
+            else:
+                await asyncio.Event().wait()
+            ended.append(True)
+
+    task = await running(gateway, Ending())
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(task, SOON)
+    assert [True] * ending == ended
+
+
 async def test_a_signal_before_anything_was_started_stops_too(lines: list[Any]) -> None:
     shot = snapshot(Upstream())
     task = await running(Gateway(shot, lambda: shot, clock=None), Served())  # type: ignore[arg-type]

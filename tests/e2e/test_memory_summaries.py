@@ -1,5 +1,6 @@
 """Summaries by a real model at a real upstream: asked for behind the answers, paid for, sent along, and made good after a failure."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,4 +132,19 @@ def test_one_that_was_under_way_when_the_gateway_was_killed_is_asked_for_again(u
             until_told(again, upstream, key, model, TURNS + 1)
             assert (1, 2) == (numbers(upstream.calls(summing)[-1])[0], len(upstream.calls(summing)))
             assert numbers(upstream.calls(summing)[-1])[: len(numbers(first))] == numbers(first)
+    assert "differences" in audited(file)
+
+
+def test_one_that_is_under_way_when_the_gateway_is_told_to_stop_comes_to_its_end(upstream: Upstream, tmp_path: Path) -> None:
+    async def takes_long(talk: Talk) -> None:
+        await asyncio.sleep(2)  # longer than sockets are given to close
+        await says(SUMMARY, " all.")(talk)
+
+    with gateway_with(upstream, tmp_path, takes_long) as (gateway, model, summing, file):
+        key, _ = new_key(gateway)
+        talk_on(gateway, key, model, 1, TURNS)
+        upstream.call(summing)
+    with started(file) as gateway:
+        talk_on(gateway, key, model, TURNS + 1, TURNS + 1)
+        assert (True, 1) == (SUMMARY in last_sent(upstream, model), len(upstream.calls(summing)))
     assert "differences" in audited(file)
