@@ -13,18 +13,22 @@ from ailb.clock import Clock
 from ailb.embed_local import LocalEmbedder
 from ailb.embedding import Vector
 from ailb.library import Library
-from ailb.retrieval import Passage, Reader
+from ailb.retrieval import Found, Passage, Reader
 from ailb.secret import Secret
 from ailb.store.database import Database
 from ailb.store.documents_rows import Collection, Piece, Upload
 from ailb.vectors import packed
 from ailb.vectors_apart import Apart
+from benchmarks.children import BenchmarkError
 from benchmarks.retrieval_sets import Question, Set
 
 WAYS = ("meaning", "words", "both")
 MOST = 10
 CANDIDATES = 50
 READER = Reader("bench")
+TRIES = 10
+PATIENCE = 30.0
+"""Nobody waits for an answer here, and the machine may have other things to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ class Bench:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        database = Database(Secret(f"sqlite+aiosqlite:///{self._folder}/ailb.db"), Clock())
-        self._library = Library(database, Apart({"folder": str(self._folder / "vectors")}))
+        database = Database(Secret(f"sqlite+aiosqlite:///{self._folder}/ailb.db"), Clock(), patience=PATIENCE)
+        self._library = Library(database, Apart({"folder": str(self._folder / "vectors")}, query_seconds=PATIENCE))
         await self._open.enter_async_context(database)
         await database.prepare()
         await self._open.enter_async_context(self._library)
@@ -110,5 +114,12 @@ class Bench:
         worded = await self._library.documents.worded(collection, question, CANDIDATES)
         known = await self._library.documents.passages(collection, [id for id, _ in (*near, *worded)])
         found = {way: [known[id][0] for id, _ in ranked if id in known] for way, ranked in (("meaning", near), ("words", worded))}
-        both = await self._library.by(self._embedder).search(READER, collection.name, question, CANDIDATES)
-        return {**found, "both": list(both)}
+        return {**found, "both": list(await self._both(collection, question))}
+
+    async def _both(self, collection: Collection, question: str) -> Found:
+        """Asked again where the machine had other things to do. Raises BenchmarkError where it still has."""
+        for _ in range(TRIES):
+            both = await self._library.by(self._embedder).search(READER, collection.name, question, CANDIDATES)
+            if not both.degraded:
+                return both
+        raise BenchmarkError(f"found by words only: {both.degraded}")
