@@ -121,15 +121,18 @@ def _middleware(config: Config) -> list[Middleware]:
 
 
 class _Errors:
-    """Starlette's handlers. A route that a client's SDK calls answers errors in that client's shape."""
+    """Starlette's handlers. A path that a client's SDK asks for answers errors in that client's shape, also below its routes, where
+    there is nothing: Anthropic's asks for /v1/messages/count_tokens.
+    """
 
     def __init__(self, speeches: Sequence[Speech]) -> None:
-        self._speeches = {path: speech for speech in speeches for path in speech.paths}
+        self._speeches = [(f"{path}/", speech) for speech in speeches for path in speech.paths]
 
     async def refusal(self, request: Request, refusal: Exception) -> Response:
         if not isinstance(refusal, Refusal):
             raise refusal
-        speech = self._speeches.get(request.scope["path"])
+        path = f"{request.scope['path']}/"
+        speech = next((speech for place, speech in self._speeches if path.startswith(place)), None)
         return refusal_page(refusal, speech.error(refusal) if speech else None)
 
     async def http(self, request: Request, error: Exception) -> Response:

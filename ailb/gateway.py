@@ -75,11 +75,18 @@ class Live:
 
 class Gateway:
     """One process's gateway. It begins with the `first` snapshot; `load` reads the configuration anew for `reload`. `open` is where it
-    counts the requests that are under way.
+    counts the requests that are under way. `greet` is called once it has all that it needs.
     """
 
     def __init__(
-        self, first: Snapshot, load: Callable[[], Snapshot], clock: Clock, store: Kept | None = None, *, open: Row | None = None
+        self,
+        first: Snapshot,
+        load: Callable[[], Snapshot],
+        clock: Clock,
+        store: Kept | None = None,
+        *,
+        open: Row | None = None,
+        greet: Callable[[Snapshot], None] = lambda _: None,
     ) -> None:
         self._first = first
         self.store = store
@@ -89,6 +96,7 @@ class Gateway:
         self.ending = False
         self._load = load
         self._clock = clock
+        self._greet = greet
         self._live: Live | None = None
         self._kept = AsyncExitStack()
         self.failure: ConfigError | None = None
@@ -116,6 +124,7 @@ class Gateway:
             await self._kept.aclose()
             raise
         self._live = live
+        self._greet(live.snapshot)
 
     def admit(self) -> Live:
         """A place for one request on the current snapshot; `release` gives it back. Raises Unavailable."""

@@ -88,9 +88,8 @@ class _Process:
 
     def serve(self, listener: socket) -> int:
         store = self._services.start()
-        gateway = Gateway(self.snapshot, self._load, self._clock, store, open=self._metrics.open)
+        gateway = Gateway(self.snapshot, self._load, self._clock, store, open=self._metrics.open, greet=_greet)
         asgi = _app(gateway, self._metrics, self.snapshot.config, store, self._shelf)
-        _greet(self.snapshot)
         serving, run = engine(asgi, self.snapshot.config.server, listener)
         prices_listed.load()
         _spare_the_collector()

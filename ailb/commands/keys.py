@@ -98,10 +98,12 @@ async def _list(keys: "KeyStore", options: Namespace) -> None:
     from rich.table import Table
 
     from ailb.admin.keys import data
+    from ailb.identity import user_id
 
+    user = None if options.user is None else user_id(options.user, "--user")
     table = Table("id", "user", "name", "prefix", "status", "created", "last used", "dollars", "tokens", "rpm", "tpm")
     table.columns[0].no_wrap = True
-    while records := (await keys.page(options.user, status=options.status, limit=PAGE, offset=table.row_count))[0]:
+    while records := (await keys.page(user, status=options.status, limit=PAGE, offset=table.row_count))[0]:
         for record in records:
             table.add_row(*_cells(record, data(record)))
     Console(markup=False, width=None if sys.stdout.isatty() else UNTERMINAL_WIDTH).print(table)

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam, insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.clock import Clock
-from ailb.errors import Conflict, NotFound, Unavailable
+from ailb.errors import BadRequest, Conflict, NotFound, Unavailable
 from ailb.keys import PREFIX, Key
 from ailb.store import keys_rows as rows
 from ailb.store.budgets import Budgets
@@ -71,8 +71,13 @@ class KeyStore:
         return known.key
 
     async def create(self, user: str, terms: Mapping[str, Any]) -> tuple[str, Record]:
-        """The secret, which nobody will ever see again, and its key. `terms` has at least a `name`."""
+        """The secret, which nobody will ever see again, and its key. `terms` has at least a `name`. Raises BadRequest for one that
+        would have expired already.
+        """
         secret, id, now = new_secret(), f"key-{token_hex(16)}", self._database.micros()
+        end = terms.get("expires_at")
+        if end is not None and end <= now:
+            raise BadRequest("expires_at is in the past", param="expires_at")
         row = {"id": id, "user_id": user, "prefix": secret[:SHOWN], "status": "active", "created_at": now, **rows.columns(terms)}
 
         async def work(connection: AsyncConnection) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -12,6 +13,7 @@ from ailb.exchange import Exchange, Reply
 from ailb.gateway import MOST_HOPS, Gateway
 from ailb.loader import Snapshot
 from ailb.stack import Next
+from ailb.testing import StillClock
 from tests.ailb.serving import SOON, Upstream, snapshot, started
 
 
@@ -91,6 +93,16 @@ class Stored(Opened):
     """A store."""
 
     healthy = True
+
+
+async def test_it_greets_when_the_store_and_the_layers_are_open_and_not_before() -> None:
+    seen: list[str] = []
+    for problem in (None, LookupError("no")):
+        shot = with_layers(Opened("a", seen, problem))
+        gateway = Gateway(shot, with_layers, StillClock(), Stored("store", seen), greet=lambda _: seen.append("hello"))
+        with suppress(LookupError):
+            await gateway.start()
+    assert seen == ["store opened", "a opened", "hello", "store opened", "store closed"]
 
 
 async def test_the_store_is_opened_first_closed_last_and_kept_meanwhile() -> None:

@@ -93,6 +93,14 @@ async def test_everything_that_can_be_set(api: Api) -> None:
     assert {**MEMBERS, **FULL, "expires_at": "2026-10-01T10:00:00Z"}.items() <= {**answer["key_data"]}.items()
 
 
+@pytest.mark.parametrize("end", ["1970-01-01T00:00:00Z", "2020-02-29", "1969-07-20T20:17:40Z"])
+async def test_a_key_is_not_born_expired_but_may_be_made_to_end(api: Api, end: str) -> None:
+    assert refused(await api("POST", "/api/keys", {"name": "a", "expires_at": end}), 400, "expires_at")
+    assert ([], 0) == await api.keys.page()
+    path = f"/api/keys/{(await made(api))['key_data']['id']}"
+    assert "expired" == (await api("PATCH", path, {"expires_at": end}, user="user-123")).json["status"]
+
+
 @pytest.mark.parametrize(("given", "text"), [(0.3, b"0.3"), (0.1 + 0.2, b"0.3"), (100, b"100.0"), (0, b"0.0"), (1e9, b"1000000000.0")])
 async def test_money_is_exact(api: Api, given: float, text: bytes) -> None:
     client = await api("POST", "/api/keys", {"name": "a", "monthly_quota_dollars": given})

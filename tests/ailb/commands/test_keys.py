@@ -85,6 +85,7 @@ def test_everything_that_can_be_set(shell: Shell) -> None:
         (("--dollars", "nan"), "monthly_quota_dollars: must be a finite number of dollars"),
         (("--user", "a,b"), "user_id must be printable characters"),
         (("--expires", "tomorrow"), "expires_at must be a date"),
+        (("--expires", "2020-02-29"), "expires_at is in the past"),
     ],
 )
 def test_the_apis_rules_are_the_shells_too(shell: Shell, words: tuple[str, str], problem: str) -> None:
@@ -103,6 +104,15 @@ def test_the_list(shell: Shell) -> None:
     assert secret not in everything
     _, some, _ = shell.run("list", "--user", "ann", "--status", "active")
     assert (True, False, False) == (ids[0] in some, ids[1] in some, revoked in some)
+
+
+def test_the_list_knows_a_user_however_the_name_is_spelled(shell: Shell) -> None:
+    """Keys are made with names in NFC."""
+    _, id = shell.create("--user", "Zoe\u0308")
+    assert [id in shell.run("list", "--user", spelled)[1] for spelled in ("Zoe\u0308", "Zo\xeb", "Zoe")] == [True, True, False]
+    status, out, err = shell.run("list", "--user", "a,b")
+    assert (1, "") == (status, out)
+    assert err.startswith("ailb: --user must be printable characters")
 
 
 def test_a_revoked_key_is_dead(shell: Shell) -> None:
