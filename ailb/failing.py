@@ -21,6 +21,9 @@ class Failing:
         self.attempts = self.attempts * fade + 1.0
         self.at = now
 
+    def forget(self) -> None:
+        self.failures = self.attempts = 0.0
+
     def share(self, now: float) -> float:
         """Of the attempts, those that failed; as if there had been one more that did not. So it fades too, when there are none."""
         if not self.failures:

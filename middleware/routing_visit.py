@@ -97,6 +97,8 @@ class Visit:
                 breaker.failed(now)
             else:
                 breaker.succeeded()
+            if breaker.opened is not None:  # from here on the circuit keeps requests away, and who is let in must not come last
+                self._health.failing.forget()
         self._health.tell()
 
     def _learn(self, attempt: Attempt, outcome: Outcome) -> None:

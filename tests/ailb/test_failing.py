@@ -49,6 +49,14 @@ def test_who_is_well_again_is_soon_believed() -> None:
     assert failing.share(now + 6 * FADE_SECONDS) < 0.04
 
 
+def test_what_is_forgotten_does_not_count() -> None:
+    failing, now = seen([(1.0, True)] * 9)
+    failing.forget()
+    assert 0.0 == failing.share(now)
+    failing.observe(True, now)
+    assert 0.5 == failing.share(now)
+
+
 def test_a_clock_that_stands_still_or_goes_back_makes_nothing_of_the_past_larger() -> None:
     failing = Failing()
     failing.observe(True, 10.0)

@@ -24,7 +24,8 @@ def test_who_is_killed_and_restored_is_nobodys_error_either(tmp_path: Path) -> N
         seen = asyncio.run(load(port, 30.0, 15.0, made, without=without))
     answers, others = (len(part.seconds) + part.cut for part in (seen, without))
     assert ([], [], 450) == (seen.errors, without.errors, answers + others)
-    assert 30 < others < 225  # two to three seconds of fifteen, and how long a process takes to start
+    assert answers
+    assert others >= 30  # its circuit is open for a second
     assert set() == made.gone
 
 

@@ -91,6 +91,17 @@ def test_an_answer_that_came_to_its_end_did_not_fail_and_one_that_nobody_heard_t
         assert (0.0, attempts) == (health.failing.failures, health.failing.attempts)
 
 
+def test_an_open_circuit_forgets_the_failures_so_that_the_probe_is_asked_in_its_turn() -> None:
+    health = Health(Target("p", "m"))
+    shares = []
+    for _ in range(health.breaker.after):
+        visit, _, _, clock = visited(health=health)
+        visit.failed(UpstreamSilent("refused"))
+        shares.append(health.failing.share(clock.monotonic()))
+    assert all(share >= 0.5 for share in shares[:-1])
+    assert (0.0, 1.0) == (shares[-1], health.weight(clock.monotonic()))
+
+
 def test_an_answer_that_uses_up_the_limit_lets_the_target_rest() -> None:
     visit, health, exchange, clock = visited()
     answer(visit, exchange, LIMIT)
