@@ -3,13 +3,16 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Executable, select, text
+from sqlalchemy.engine import RowMapping
 
 from ailb.errors import Conflict, NotFound, Unavailable
 from ailb.keys import PREFIX, Key
+from ailb.secret import Secret
 from ailb.store.database import Database
 from ailb.store.keys import KeyStore, new_secret
 from ailb.store.schema import BUDGETS, KEYS, METADATA, REVISIONS, SECRETS
@@ -83,6 +86,44 @@ async def test_the_database_holds_no_secret(keys: KeyStore, database: Database) 
     dump = repr([list(await database.read(select(table))) for table in METADATA.sorted_tables])
     assert 3 == dump.count("'status': 'active'")
     assert [] == [secret for secret in secrets if secret[:13] in dump or secret[12:] in dump or repr(secret.encode()) in dump]
+
+
+class Listening(Database):
+    """Keeps what it was asked, with the values."""
+
+    def __init__(self, database: Database, clock: SetClock) -> None:
+        super().__init__(Secret(database.url.render_as_string(hide_password=False)), clock)
+        self.asked: list[tuple[str, str]] = []
+
+    async def read(self, statement: Executable) -> list[RowMapping]:
+        compiled = statement.compile()
+        self.asked.append((str(compiled), repr(compiled.params)))
+        return await super().read(statement)
+
+
+async def test_good_and_bad_keys_take_the_same_way(keys: KeyStore, database: Database, clock: SetClock) -> None:
+    """One question each, the same for all, about a hash: nothing that takes longer the more of a secret is right (FAULTS H11)."""
+    good, revoked, expired = [await keys.create("ann", {**NAMED, "expires_at": end}) for end in (None, None, MICROS + 1)]
+    old, record = await keys.create("ann", NAMED)
+    await keys.rotate(record.id)
+    await keys.revoke(revoked[1].id)
+    clock.now += 1
+    secrets = [good[0], revoked[0], expired[0], old, new_secret(), good[0][:-8] + "a" * 8]
+    seen = []
+    async with Listening(database, clock) as listening:
+        await listening.prepare()
+        for secret in secrets:
+            cold = KeyStore(listening, clock)
+            seen.append((await cold.find(secret) is not None, [text for text, _ in listening.asked]))
+            said = "".join(values for _, values in listening.asked)
+            assert secret[8:20] not in said
+            assert repr(sha256(secret.encode()).digest()) in said
+            listening.asked = []
+            await cold.find(secret)
+            assert listening.asked == []  # none is looked up again
+            await cold._cache.close()
+    assert [found for found, _ in seen] == [True, False, False, False, False, False]
+    assert all(asked == seen[0][1] and len(asked) == 2 for _, asked in seen)  # the revision, and the hash
 
 
 def test_secrets_do_not_repeat() -> None:
