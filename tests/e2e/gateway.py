@@ -31,7 +31,7 @@ SERVER: dict[str, Any] = {
     "drain_seconds": 2.0,
     "max_body_bytes": 1_000_000,
 }
-PATIENT = {"connect": 1.0, "first_token": 15.0, "idle": 15.0, "total": 30.0}
+PATIENT = {"connect": 10.0, "first_token": 15.0, "idle": 15.0, "total": 30.0}
 HASTY = {"connect": 0.5, "first_token": 0.6, "idle": 0.6, "total": 2.0}
 LAYERS = '[[layer]]\nuse = "access"\n[[layer]]\nuse = "routing"\nstrategy = "failover"\n'
 
@@ -158,7 +158,7 @@ class Gateway:
         """The JSON lines of the log."""
         return [json.loads(line) for line in self.lines[since:] if line.startswith("{")]
 
-    def line_with(self, text: str, seconds: float = 5, since: int = 0) -> str:
+    def line_with(self, text: str, seconds: float = 20, since: int = 0) -> str:
         """The first line with `text`, waited for."""
         deadline = monotonic() + seconds
         while monotonic() < deadline:
@@ -168,7 +168,7 @@ class Gateway:
             sleep(0.01)  # The collecting thread has no event to offer for a text.
         raise AssertionError(f"no line with {text!r} in:\n{self.output[-4000:]}")
 
-    def entries(self, id: str, number: int, seconds: float = 5) -> list[dict[str, Any]]:
+    def entries(self, id: str, number: int, seconds: float = 20) -> list[dict[str, Any]]:
         """The log's entries of one request id, waited for until there are `number`; there must not be more."""
         deadline = monotonic() + seconds
         while len(found := [entry for entry in self.log() if entry.get("id") == id]) < number and monotonic() < deadline:

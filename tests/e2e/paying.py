@@ -65,7 +65,7 @@ def budget(gateway: Gateway, id: str) -> dict[str, Any]:
     return standing
 
 
-def settled(gateway: Gateway, id: str, seconds: float = 10) -> dict[str, Any]:
+def settled(gateway: Gateway, id: str, seconds: float = 30) -> dict[str, Any]:
     """The budget once nothing is held any more."""
     deadline = monotonic() + seconds
     while (standing := budget(gateway, id))["reserved"] and monotonic() < deadline:
@@ -74,7 +74,7 @@ def settled(gateway: Gateway, id: str, seconds: float = 10) -> dict[str, Any]:
     return standing
 
 
-def becomes(gateway: Gateway, status: int, seconds: float = 10) -> None:
+def becomes(gateway: Gateway, status: int, seconds: float = 30) -> None:
     """Waits for what `/healthz` says."""
     deadline = monotonic() + seconds
     while gateway.get("/healthz").status != status:

@@ -50,7 +50,7 @@ def request(method: str, path: str, body: bytes | None = None, headers: Mapping[
 class Client:
     """One TCP connection."""
 
-    def __init__(self, port: int, *, seconds: float = 10, receive_buffer: int = 0) -> None:
+    def __init__(self, port: int, *, seconds: float = 30, receive_buffer: int = 0) -> None:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

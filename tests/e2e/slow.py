@@ -11,6 +11,7 @@ class Slow:
 
     def __init__(self, to: int) -> None:
         self.seconds = 0.0
+        self.answers = 0
         self.port = 0
         self._to = to
         self._loop = asyncio.new_event_loop()
@@ -50,6 +51,7 @@ class Slow:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
                 if late:
+                    self.answers += 1
                     await asyncio.sleep(self.seconds)
                 writer.write(data)
                 await writer.drain()

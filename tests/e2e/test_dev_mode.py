@@ -8,7 +8,7 @@ from tests.e2e.upstream import Upstream
 from tests.e2e.wire import asked
 
 SLOW = re.compile(r"Executing .* took (\d+\.\d+) seconds")
-HELD = 0.5
+HELD = 2.0
 """The promise is 50 ms; this is for a loaded machine under a debugging interpreter."""
 
 
@@ -24,7 +24,7 @@ def test_python_in_dev_mode_has_nothing_to_say(launch: Launch, upstream: Upstrea
                 with gateway.client() as client:
                     client.post(asked(model, stream=stream))
                     call = upstream.call(model)
-                assert call.gone.wait(3.0)
+                assert call.gone.wait(10)
         assert gateway.stop() == 0
     assert [line for line in gateway.lines if "ResourceWarning" in line or "RuntimeWarning" in line] == []
     assert [line for line in gateway.lines if (slow := SLOW.search(line)) and float(slow[1]) > HELD] == []

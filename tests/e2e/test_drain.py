@@ -54,7 +54,7 @@ def test_the_usage_is_known_although_the_client_left(draining: Gateway, upstream
 def test_it_is_not_read_on_for_ever(draining: Gateway, upstream: Upstream) -> None:
     model = upstream.on(stalls, kind="y")
     left(draining, model, "drained-short-")
-    assert upstream.call(model).gone.wait(3)
+    assert upstream.call(model).gone.wait(10)
     (line,) = draining.entries("drained-short-", 1)
     assert ("disconnected", None) == (line["outcome"], line["output_tokens"])
 

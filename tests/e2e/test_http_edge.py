@@ -180,9 +180,9 @@ def test_headers_have_a_limit(gateway: Gateway, lines: list[str]) -> None:
 
 def test_slow_headers_are_cut(gateway: Gateway) -> None:
     start = monotonic()
-    with gateway.client(seconds=15) as client:
+    with gateway.client(seconds=40) as client:
         client.send(b"POST /v1/chat/completions HTTP/1.1\r\nhost: loc").everything()
-    assert monotonic() - start < 12.0
+    assert monotonic() - start < 30.0
 
 
 def test_a_slow_body_is_a_408(gateway: Gateway) -> None:

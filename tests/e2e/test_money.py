@@ -69,7 +69,7 @@ def test_a_stream_that_was_hung_up_costs_what_was_seen_of_it(paid: Gateway, upst
     with paid.client() as client:
         client.post(asked(model, stream=True, max_tokens=100), headers={"authorization": f"Bearer {secret}"}).head()
         client.until(b"first")
-    assert upstream.call(model).gone.wait(2)
+    assert upstream.call(model).gone.wait(10)
     assert 0 < settled(paid, id)["current_spend"] <= 3 * COST
     (row,) = rows(paid, id)
     assert (row["status"], row["estimated"]) == ("disconnected", True)

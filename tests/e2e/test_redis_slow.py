@@ -43,12 +43,11 @@ def remaining(gateway: Gateway, model: str) -> int:
 
 def test_a_slow_redis_is_still_asked(limited: Gateway, upstream: Upstream, way: Slow) -> None:
     model = upstream.on(hello)
-    before = remaining(limited, model)
-    way.seconds = 0.1
+    assert 200 == limited.chat(model).status
+    way.seconds, way.answers = 0.1, 0
     with ThreadPoolExecutor(4) as pool:
         assert {200} == {answer.status for answer in pool.map(lambda _: limited.chat(model), range(20))}
-    assert before - 21 == remaining(limited, model)
-    assert "redis lost" not in limited.output
+    assert way.answers >= 20
 
 
 def test_more_than_a_slow_redis_can_answer_make_no_queue(limited: Gateway, upstream: Upstream, way: Slow) -> None:
@@ -57,6 +56,6 @@ def test_more_than_a_slow_redis_can_answer_make_no_queue(limited: Gateway, upstr
     before = remaining(limited, model)
     way.seconds = 0.1
     assert bursts(limited, model, "none", 200, 200) == {"200": 400}
-    with limited.client(seconds=5) as client:
+    with limited.client(seconds=20) as client:
         assert client.get("/healthz").answer().status == 200
     assert before - 400 < remaining(limited, model)

@@ -74,13 +74,13 @@ def test_a_revoked_key_is_refused_everywhere_within_two_seconds(two: Gateway, up
         assert {status for _, status in seen} == {200}
         api(two, "DELETE", f"/api/keys/{id}")
         revoked = monotonic()
-        sleep(3)
+        while sum(began > revoked + 2 for began, _ in seen) <= 8:
+            sleep(0.05)  # The threads have no event to offer for what they have seen.
     finally:
         over.set()
         for thread in threads:
             thread.join(10)
     late = [status for began, status in seen if began > revoked + 2]
-    assert len(late) > 8
     assert 401 in late
     assert set(late) <= {401, 429}, "so many wrong keys are not even looked up"
 

@@ -182,7 +182,7 @@ class Upstream:
         """All calls for `model` until now, in the order of their arrival."""
         return list(self._calls.get(model, ()))
 
-    def call(self, model: str, number: int = 1, seconds: float = 10) -> Call:
+    def call(self, model: str, number: int = 1, seconds: float = 30) -> Call:
         """The call for `model` of that number, waited for."""
         with self._arrived:
             came = self._arrived.wait_for(lambda: len(self.calls(model)) >= number, seconds)
