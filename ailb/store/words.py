@@ -3,43 +3,43 @@
 Every row is in a space, which says whose it is, and every question names the space: there is no way to ask over all of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from math import log
 from typing import Any, Final, Literal
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ailb import words
+from ailb import rarity, words
 from ailb.store.database import Database
 
 Index = Literal["turns_words", "chunks_words"]
 
-COMMON: Final = 4
-"""A word that more than one row in so many has says little, in whatever language, and takes long to look up. FTS5 itself cannot tell: it
-counts over all spaces, in some of which the word is rare."""
+CANDIDATES: Final = 50
+"""Rows whose words are counted, where fewer are asked for: those whose words weigh most together. Of 200, XQuAD finds no more."""
 
-FEW: Final = 20
-"""Rows of which that cannot be said."""
+MOST_READ: Final = 8000
+"""Characters of a row in which words are counted."""
 
-_FIND_SQLITE: Final = """
-    SELECT rowid AS id, -bm25({index}, 0.0, 1.0) AS score FROM {index}
-    WHERE {index} MATCH :query ORDER BY bm25({index}, 0.0, 1.0) LIMIT :most
-"""
 _COUNT_SQLITE: Final = "SELECT :place{at} AS place, count(*) AS rows FROM {index} WHERE {index} MATCH :query{at}"
+_HAVE_SQLITE: Final = "SELECT rowid AS id, :term{at} AS term, :weight{at} AS weight FROM {index} WHERE {index} MATCH :query{at}"
+_FIND_SQLITE: Final = """
+    SELECT id, terms, substr(words, 1, :read) AS words FROM (
+        SELECT id, group_concat(term, ' ') AS terms FROM ({have}) GROUP BY id ORDER BY sum(weight) DESC, id LIMIT :most
+    ) CROSS JOIN {index} ON {index}.rowid = id
+"""
 _COUNT_POSTGRES: Final = """
     SELECT term, count({index}.id) AS rows, (SELECT count(*) FROM {index} WHERE space = :space) AS whole
     FROM unnest(CAST(:terms AS text[])) AS term
     LEFT JOIN {index} ON space = :space AND words @@ plainto_tsquery('english', term) GROUP BY term
 """
 _FIND_POSTGRES: Final = """
-    SELECT id, (
-        SELECT sum(weight * (1 + ln(1 + ts_rank(words, plainto_tsquery('english', term)))))
-        FROM unnest(CAST(:terms AS text[]), CAST(:weights AS float8[])) AS asked(term, weight)
-        WHERE words @@ plainto_tsquery('english', term)
-    ) AS score
-    FROM {index} WHERE space = :space AND words @@ to_tsquery('english', :query) ORDER BY score DESC NULLS LAST LIMIT :most
+    WITH asked AS MATERIALIZED (
+        SELECT plainto_tsquery('english', term) AS term, weight
+        FROM unnest(CAST(:terms AS text[]), CAST(:weights AS float8[])) AS given(term, weight)
+    )
+    SELECT id, (SELECT sum(weight * ts_rank(words, term)) FROM asked WHERE words @@ term) / (:even + ln(1 + length(words))) AS score
+    FROM {index} WHERE space = :space AND words @@ to_tsquery('english', :query) ORDER BY score DESC NULLS LAST, id LIMIT :most
 """
 
 
@@ -77,40 +77,37 @@ class Words:
         return await self._find_postgres(space, terms, most)
 
     async def _find_sqlite(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
-        """By the words that say something here, or the one that says most."""
-        queries = [f'space : "{space}"', *(f'space : "{space}" AND words : "{term}"' for term in terms)]
+        """FTS5 tells which rows have which words; its own rank counts over all spaces."""
+        queries = [f'space : "{space}"', *(_query(space, term) for term in terms)]
         statement = " UNION ALL ".join(_COUNT_SQLITE.format(index=self._index, at=at) for at in range(len(queries)))
         values = {f"query{at}": query for at, query in enumerate(queries)} | {f"place{at}": at for at in range(len(queries))}
-        rows = {row["place"]: int(row["rows"]) for row in await self._database.read(text(statement).bindparams(**values))}
-        telling = _telling({term: rows[at] for at, term in enumerate(terms, 1)}, rows[0])
-        if not telling:
+        counted = {row["place"]: int(row["rows"]) for row in await self._database.read(text(statement).bindparams(**values))}
+        weights = rarity.weights({term: counted[at] for at, term in enumerate(terms, 1)}, counted[0])
+        if not weights:
             return []
-        either = " OR ".join(f'"{term}"' for term in telling)
-        return await self._rows(_FIND_SQLITE, query=f'space : "{space}" AND words : ({either})', most=most)
+        have = " UNION ALL ".join(_HAVE_SQLITE.format(index=self._index, at=at) for at in range(len(weights)))
+        asked: dict[str, Any] = {"most": max(most, CANDIDATES), "read": MOST_READ}
+        for at, (term, weight) in enumerate(weights.items()):
+            asked |= {f"term{at}": term, f"weight{at}": weight, f"query{at}": _query(space, term)}
+        rows = await self._database.read(text(_FIND_SQLITE.format(index=self._index, have=have)).bindparams(**asked))
+        return rarity.ranked([(int(row["id"]), row["terms"].split(" "), row["words"]) for row in rows], weights, most)
 
     async def _find_postgres(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
-        """A word weighs by how rare it is in the space, as in BM25; PostgreSQL's own rank does not look at that."""
+        """PostgreSQL's own rank looks at one row only: how often a word is there. How rare it is in the space comes from here."""
         counted = await self._database.read(text(_COUNT_POSTGRES.format(index=self._index)).bindparams(terms=terms, space=space))
         rows = {row["term"]: int(row["rows"]) for row in counted}
-        known = _telling(rows, max((int(row["whole"]) for row in counted), default=0))
-        if not known:
+        weights = rarity.weights(rows, max((int(row["whole"]) for row in counted), default=0))
+        if not weights:
             return []
-        least = max(rows.values())
-        weights = [log(1 + least / rows[term]) for term in known]
-        return await self._rows(
-            _FIND_POSTGRES, terms=known, weights=weights, space=space, query=" | ".join(f"'{t}'" for t in known), most=most
-        )
-
-    async def _rows(self, statement: str, **values: Any) -> list[tuple[int, float]]:
-        found = await self._database.read(text(statement.format(index=self._index)).bindparams(**values))
+        either = " | ".join(f"'{term}'" for term in weights)
+        asked = {"terms": list(weights), "weights": list(weights.values()), "even": rarity.EVEN}
+        statement = text(_FIND_POSTGRES.format(index=self._index)).bindparams(**asked, space=space, query=either, most=most)
+        found = await self._database.read(statement)
         return [(int(row["id"]), float(row["score"] or 0.0)) for row in found]
 
 
-def _telling(rows: Mapping[str, int], all: int) -> list[str]:
-    """Of words with how many rows have each, those to look for."""
-    known = {term: count for term, count in rows.items() if count}
-    few = [term for term, count in known.items() if count <= max(all / COMMON, FEW)]
-    return few or ([min(known, key=known.__getitem__)] if known else [])
+def _query(space: str, term: str) -> str:
+    return f'space : "{space}" AND words : "{term}"'
 
 
 def space(*parts: str) -> str:

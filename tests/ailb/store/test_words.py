@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.store.database import Database
-from ailb.store.words import Words, space
+from ailb.store.words import MOST_READ, Words, space
+from ailb.words import MOST_TERMS
 
 MINE, THEIRS = space("ann", "s"), space("bob", "s")
 TEXTS = {
@@ -77,6 +78,37 @@ async def test_what_every_other_row_has_says_nothing_beside_a_rarer_word(databas
     await add(database, index, where, texts)
     assert {100, 120, 140, 160, 180} == set(await found(index, "und Katze", where, 100))
     assert 100 == len(await found(index, "und", where, 100))
+
+
+async def test_a_word_that_comes_again_counts_for_more(database: Database, index: Words) -> None:
+    where = space("carl", "s")
+    await add(database, index, where, {21: "a horse and a cow", 22: "a horse and no horse", 23: "a horse and a pig"})
+    assert [22, 21, 23] == await found(index, "horse", where)
+
+
+@pytest.mark.parametrize("question", ["What does a fox eat?", "quick jumping dogs", "检索", "the fox, the fruit and the need"])
+async def test_no_score_tells_what_others_write(database: Database, index: Words, question: str) -> None:
+    before = await index.find(MINE, question, 10)
+    for owner, texts in enumerate((["fox"] * 50, ["quick dogs eat fruit, 中文检索"] * 50, ["something else " * 500] * 20)):
+        theirs = {1000 * (owner + 1) + number: text for number, text in enumerate(texts)}
+        await add(database, index, space("bob", str(owner)), theirs)
+        assert before == await index.find(MINE, question, 10)
+    await remove(database, index, range(1000, 1050))
+    assert before == await index.find(MINE, question, 10)
+
+
+async def test_a_word_is_found_at_the_end_of_a_long_row(database: Database, index: Words) -> None:
+    where = space("carl", "s")
+    await add(database, index, where, {21: "much is said " * MOST_READ + "about a horse", 22: "a horse"})
+    assert [22, 21] == await found(index, "horse", where)
+
+
+async def test_a_long_question_finds_what_has_most_of_it(database: Database, index: Words) -> None:
+    where = space("carl", "s")
+    texts = {100 + number: " ".join(f"w{word}" for word in range(number)) for number in range(1, MOST_TERMS + 20)}
+    await add(database, index, where, texts)
+    question = " ".join(f"w{word}" for word in range(2 * MOST_TERMS))
+    assert 100 + MOST_TERMS == (await found(index, question, where, 5))[0]
 
 
 async def test_every_space_has_its_own(index: Words) -> None:
