@@ -20,7 +20,7 @@ from ailb import prices_listed
 from ailb.__main__ import main
 
 MODULES = (
-    *("ailb.server", "ailb.admin.routes", "ailb.library", "ailb.store.store", "ailb.commands.audit", "providers.transport"),
+    *("ailb.server", "ailb.admin.routes", "ailb.library", "ailb.store.audit", "ailb.store.store", "providers.transport"),
     *(f"middleware.{name}" for name in ("access", "auth", "budget", "idempotency", "memory", "rag", "ratelimit", "records", "routing")),
     *("aiosqlite", "alembic.command", "asyncpg", "hypercorn.asyncio", "uvicorn.protocols.http.httptools_impl", "uvloop"),
 )
