@@ -21,8 +21,8 @@ INPUTS: Final = ("input_ids", "token_type_ids", "position_ids")
 OUTPUT: Final = "last_hidden_state"
 
 _OPSETS: Final = {"": 17, "com.microsoft": 1}
-_MICROSOFTS: Final = frozenset({"DynamicQuantizeMatMul", "MultiHeadAttention", "Gelu"})
-_FLOAT, _INT64 = 1, 7
+_MICROSOFTS: Final = frozenset({"DynamicQuantizeMatMul", "MatMulIntegerToFloat", "MultiHeadAttention", "Gelu"})
+_FLOAT, _UINT8, _INT64 = 1, 2, 7
 """TensorProto.DataType"""
 
 _MOST_INSIDE: Final = 128 * 1024
@@ -40,6 +40,8 @@ def computed(model: bytes, file: str) -> bytes:
     if len(names) != 6 * LAYERS:
         raise ValueError("the model has other layers")
     graph = _Graph()
+    one, step = graph("Constant", value_float=1.0), graph("Constant", value_float=1 / 127)
+    middle = graph("Cast", graph("Constant", value_int=128), to=_UINT8)
 
     def looked_up(table: str, ids: str) -> str:
         whole = graph("Cast", graph("Gather", f"{table}.weight_q", ids), to=_FLOAT)
@@ -48,6 +50,14 @@ def computed(model: bytes, file: str) -> bytes:
     def times(state: str, name: str) -> str:
         matrix = next(matrices)
         return graph("DynamicQuantizeMatMul", state, f"{matrix}_q", f"{matrix}_scale", "", f"{name}.bias")
+
+    def times_by_row(state: str, name: str) -> str:
+        """For each token by itself: next to one that has something large, all others would come to almost nothing."""
+        matrix = next(matrices)
+        unit = graph("Mul", graph("ReduceMax", graph("Abs", state), axes=[-1], keepdims=1), step)
+        whole = graph("QuantizeLinear", graph("Div", state, unit), one, middle)
+        made = graph("MatMulIntegerToFloat", whole, f"{matrix}_q", one, f"{matrix}_scale", middle)
+        return graph("Add", graph("Mul", made, unit), f"{name}.bias")
 
     def normal(name: str, *added: str) -> str:
         return graph("LayerNormalization", graph("Add", *added), f"{name}.weight", f"{name}.bias", axis=-1, epsilon=EPSILON)
@@ -61,8 +71,8 @@ def computed(model: bytes, file: str) -> bytes:
         asked, keys, values = (times(state, f"{at}.attention.self.{name}") for name in ("query", "key", "value"))
         heard = graph("MultiHeadAttention", asked, keys, values, num_heads=HEADS)
         state = normal(f"{at}.attention.output.LayerNorm", times(heard, f"{at}.attention.output.dense"), state)
-        wide = graph("Gelu", times(state, f"{at}.intermediate.dense"))
-        state = normal(f"{at}.output.LayerNorm", times(wide, f"{at}.output.dense"), state)
+        wide = graph("Gelu", times_by_row(state, f"{at}.intermediate.dense"))
+        state = normal(f"{at}.output.LayerNorm", times_by_row(wide, f"{at}.output.dense"), state)
     graph("Identity", state, output=OUTPUT)
     return _model(graph, tensors)
 
@@ -74,7 +84,7 @@ class _Graph:
         self.nodes: list[bytes] = []
         self.named: set[str] = set()
 
-    def __call__(self, operator: str, *inputs: str, output: str = "", **attributes: int | float) -> str:
+    def __call__(self, operator: str, *inputs: str, output: str = "", **attributes: int | float | list[int]) -> str:
         """`inputs` that are empty are left out."""
         output = output or f"{operator}-{len(self.nodes)}"
         self.named.update(inputs)
@@ -109,7 +119,9 @@ def _tensor(tensor: memoryview, start: int, file: str) -> tuple[str, bytes]:
     return name, b"".join(parts)
 
 
-def _attribute(name: str, value: int | float) -> bytes:
+def _attribute(name: str, value: int | float | list[int]) -> bytes:
+    if isinstance(value, list):
+        return b"".join((field(1, name), *(field(8, each) for each in value), field(20, 7)))
     place, kind = (2, 1) if isinstance(value, float) else (3, 2)
     return field(1, name) + field(place, value) + field(20, kind)
 
