@@ -6,14 +6,19 @@ step over every budget that applies, and has written it down before it answers.
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from ailb.errors import Refusal
 from ailb.rates import Rates
 from ailb.usage import Usage
 
-Status = Literal["complete", "refused", "broken", "disconnected", "failed"]
-"""As an Outcome's; `failed` is an attempt after which another target was asked, or none was left."""
+Status = Literal["complete", "refused", "broken", "disconnected", "failed", "abandoned"]
+"""As an Outcome's; `failed` is an attempt after which another target was asked, or none was left, and `abandoned` one that lost against
+another that was under way at the same time.
+"""
+
+VAIN: Final[tuple[Status, ...]] = ("failed", "abandoned")
+"""No request ends with an attempt of these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Tab:
     async def open(self, attempt: Attempt) -> None:
         """Raises BudgetExceeded, Unpriced or Unavailable; then nothing is held. Attempts that came to nothing are charged first."""
         for open in [open for open in self._open if open.attempt.over]:
-            counting = self._close(open, "failed", open.attempt.ended or self._exchange.elapsed)
+            counting = self._close(open, _vain(open.attempt), open.attempt.ended or self._exchange.elapsed)
             if counting is not None:
                 await counting
         intent, longest = self._intent(attempt)
@@ -129,7 +129,7 @@ class Tab:
             attempt = self._open[0].attempt
             over = attempt.failure is not None or (attempt.abandoned and outcome.status == "complete")
             ended = attempt.ended if over and attempt.ended is not None else outcome.seconds
-            counting = self._close(self._open[0], "failed" if over else outcome.status, ended, outcome)
+            counting = self._close(self._open[0], _vain(attempt) if over else outcome.status, ended, outcome)
             if counting is not None:
                 return self._settle_on(counting, outcome)
         return None
@@ -208,6 +208,10 @@ class Tab:
         if longest is None:
             return replace(intent, output_tokens=self._till.shares.most(intent, known, sure=known != context)), known
         return intent, longest
+
+
+def _vain(attempt: Attempt) -> Status:
+    return "abandoned" if attempt.failure is None else "failed"
 
 
 def _capped(prompt: Prompt, tokens: int) -> Prompt:

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, NullPool, Select, String, and_
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from ailb.ledger import VAIN
 from ailb.store.database import Database
 from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, HOLDS, REVISIONS, SPEND
 from ailb.store.windows import DAY, Period, Windows
@@ -89,7 +90,7 @@ async def _rolled_up(connection: AsyncConnection) -> Check:
     check = Check("ledger = roll-up, by day, user, key, provider and model")
     pruned = await connection.scalar(select(REVISIONS.c.number).where(REVISIONS.c.name == "pruned")) or 0
     day = ENTRIES.c.at - ENTRIES.c.at % literal_column(str(DAY), BigInteger)
-    ended = and_(ENTRIES.c.kind == "attempt", ENTRIES.c.status != "failed")
+    ended = and_(ENTRIES.c.kind == "attempt", ENTRIES.c.status.not_in(VAIN))
     entries = (ENTRIES.c.nanos, ENTRIES.c.input + ENTRIES.c.output, case((ended, 1), else_=0))
     spend, nothing = [SPEND.c[name] for name in _AMOUNTS], [_ZERO] * len(_AMOUNTS)
     both = union_all(

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import bindparam, delete, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ailb.ledger import Charge
+from ailb.ledger import VAIN, Charge
 from ailb.store.counters import Counter, Place, Scope
 from ailb.store.many import Listed, Many
 from ailb.store.schema import ENTRIES, HOLDS
@@ -98,13 +98,13 @@ def _entry(row: Row, charge: Charge) -> tuple[Any, ...]:
 
 
 def _spend(charged: Sequence[tuple[Row, Charge]]) -> list[tuple[Any, ...]]:
-    """Added up. A request is counted where it ends: with the attempt that did not fail."""
+    """Added up. A request is counted where it ends: with the attempt that was not in vain."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     for row, charge in charged:
         sum = sums.setdefault((day(row["at"]), *_spender(row)), [0, 0, 0])
         sum[0] += _nanos(charge)
         sum[1] += charge.usage.total
-        sum[2] += charge.status != "failed"
+        sum[2] += charge.status not in VAIN
     return [(*key, *sums[key]) for key in sorted(sums)]
 
 

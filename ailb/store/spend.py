@@ -24,6 +24,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from ailb.ledger import VAIN
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, SPEND
 from ailb.turns import in_turns
@@ -122,13 +123,13 @@ def _part(table: Table, span: Span, group: Group) -> Select[Any]:
 
 
 def _amounts(table: Table) -> dict[str, ColumnElement[int]]:
-    """A request is counted where it ends: with the attempt that did not fail. A correction is about one that was counted already."""
+    """A request is counted where it ends: with the attempt that was not in vain. A correction is about one that was counted already."""
     if table is SPEND:
         return {name: table.c[name] for name in ("nanos", "tokens", "requests")}
     return {
         "nanos": table.c.nanos,
         "tokens": table.c.input + table.c.output,
-        "requests": case((and_(table.c.kind == "attempt", table.c.status != "failed"), 1), else_=0),
+        "requests": case((and_(table.c.kind == "attempt", table.c.status.not_in(VAIN)), 1), else_=0),
     }
 
 

@@ -48,7 +48,7 @@ def test_the_second_wins_and_the_first_is_charged_what_it_said(hedging: Gateway,
     settled(hedging, id)
     one, other = sorted(rows(hedging, id)[LEAST:], key=lambda row: str(row["provider"]))
     assert ("a", "b", one["request_id"]) == (one["provider"], other["provider"], other["request_id"])
-    assert (("failed", True), ("complete", False)) == ((one["status"], one["estimated"]), (other["status"], other["estimated"]))
+    assert (("abandoned", True), ("complete", False)) == ((one["status"], one["estimated"]), (other["status"], other["estimated"]))
     # Whoever makes an answer in one piece makes it to its end, so it costs what was held; the stream had said nothing.
     assert (0.0 if stream else COST, COST) == (one["cost"], other["cost"])
     assert budget(hedging, id)["current_spend"] == pytest.approx((LEAST + 1) * COST + one["cost"])

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ailb.ledger import VAIN
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, SPEND
 from ailb.store.spend import DAY
@@ -51,5 +52,5 @@ def _rolled_up(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         sums = days.setdefault(tuple(key.values()), {**key, "nanos": 0, "tokens": 0, "requests": 0})
         sums["nanos"] += row["nanos"]
         sums["tokens"] += row["input"] + row["output"]
-        sums["requests"] += row["kind"] == "attempt" and row["status"] != "failed"
+        sums["requests"] += row["kind"] == "attempt" and row["status"] not in VAIN
     return list(days.values())

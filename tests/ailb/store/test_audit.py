@@ -3,9 +3,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from ailb.ledger import Status
 from ailb.store.audit import SHOWN, Check, audit
 from ailb.store.database import Database
 from ailb.store.prune import prune, put_mark
@@ -63,6 +64,14 @@ async def test_books_that_a_ledger_wrote_balance(bank: Bank) -> None:
     found = await audit(bank.database)
     assert [[], [], [], [], []] == [check.differences for check in found]
     assert all(check.compared for check in found)
+
+
+@pytest.mark.parametrize(("status", "requests"), [("complete", 4), ("failed", 3), ("abandoned", 3)])
+async def test_an_attempt_in_vain_is_no_request_in_the_roll_up_nor_in_the_ledger(bank: Bank, status: Status, requests: int) -> None:
+    await bank.books.settle(await bank.books.hold(intent()), charge(7, status))
+    (row,) = await bank.database.read(select(func.sum(SPEND.c.requests).label("requests")))
+    assert requests == row["requests"]
+    assert [] == await wrong(bank.database)
 
 
 async def test_nothing_balances(database: Database) -> None:
