@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable, select, text
+from sqlalchemy import Executable, Select, select, text
 from sqlalchemy.engine import RowMapping
 
 from ailb.errors import Conflict, NotFound, Unavailable
@@ -96,6 +96,7 @@ class Listening(Database):
         self.asked: list[tuple[str, str]] = []
 
     async def read(self, statement: Executable) -> list[RowMapping]:
+        assert isinstance(statement, Select)
         compiled = statement.compile()
         self.asked.append((str(compiled), repr(compiled.params)))
         return await super().read(statement)
