@@ -1,12 +1,17 @@
 """The rig itself: a test that cannot fail shows nothing."""
 
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from ailb import __version__
+from tests.e2e.gateway import free_port
 from tests.e2e.raw import Client
 from tests.e2e.scripts import hello, sends, stalls
 from tests.e2e.upstream import Upstream
+from tests.e2e.warm import Process, ran
 from tests.e2e.wire import asked, completion, error_of, said
 
 
@@ -46,6 +51,20 @@ def test_a_reset_and_a_cut_are_seen_by_the_client(upstream: Upstream) -> None:
     with Client(upstream.port) as client:
         client.post(asked(upstream.on(sends(then="reset"))))
         assert client.ended()
+
+
+def test_a_command_of_the_warm_process_ends_as_any_other(tmp_path: Path) -> None:
+    assert (0, f"ailb {__version__}\n") == ran("--version")
+    status, printed = ran("check", "--config", str(tmp_path / "none.toml"))
+    assert (2, True) == (status, printed.startswith("ailb: "))
+    config = tmp_path / "config.toml"
+    config.write_text(f'[server]\nport = {free_port()}\n[[layer]]\nuse = "routing"\n[[provider]]\nname = "echo"\n')
+    serving = Process("serve", "--config", str(config))
+    with serving.stdout as stdout:
+        assert "serving" in stdout.readline()
+        assert None is serving.poll()
+        serving.kill()
+        assert -signal.SIGKILL == serving.wait(20)
 
 
 def test_an_error_counts_only_at_the_end() -> None:
