@@ -12,6 +12,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from ailb import server
+from ailb.engines import GRACE_SECONDS
 from ailb.errors import ConfigError
 from ailb.gateway import Gateway
 from tests.ailb.serving import SOON, Upstream, snapshot, started
@@ -79,7 +80,7 @@ async def test_what_is_still_written_down_is_waited_for_but_no_server_that_hangs
             await super().__call__(stop)
             if ending:
                 await gateway.stop()
-                await asyncio.sleep(server.GRACE_SECONDS + 0.2)  # longer than sockets get
+                await asyncio.sleep(GRACE_SECONDS + 0.2)  # longer than sockets get
             else:
                 await asyncio.Event().wait()
             ended.append(True)
