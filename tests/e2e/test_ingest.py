@@ -54,6 +54,13 @@ def rag(gateway: Gateway, *words: str) -> tuple[int, str]:
     return ran.returncode, ran.stdout + ran.stderr
 
 
+def meant(gateway: Gateway, question: str) -> str:
+    """What is found by its meaning: a machine that was too busy to look for that is asked again."""
+    while "by words only: timeout" in (said := rag(gateway, "search", "company", question, "--top", "1")[1]):
+        pass
+    return said
+
+
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
@@ -78,7 +85,7 @@ def test_files_are_found_by_what_they_mean(local: Gateway, docs: Path) -> None:
         ("where would a lawsuit be held?", "1. more/terms.pdf, page 1"),  # both pages: neighbours come as one
         ("can I get my money back?", "1. guide.md: Guide"),
     ):
-        assert answer in rag(local, "search", "company", question, "--top", "1")[1]
+        assert answer in meant(local, question)
 
 
 def test_changes_are_followed_and_what_is_bad_is_named(local: Gateway, docs: Path) -> None:
