@@ -99,7 +99,7 @@ async def test_it_does_not_know_the_keys(monkeypatch: pytest.MonkeyPatch) -> Non
         assert parser._worker is not None
         with open(f"/proc/{parser._worker.pid}/environ", "rb") as file:
             known = file.read()
-        assert 10 == os.getpriority(os.PRIO_PROCESS, parser._worker.pid)
+        assert min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10) == os.getpriority(os.PRIO_PROCESS, parser._worker.pid)
     assert b"PATH=" in known
     assert b"sk-canary" not in known
 
