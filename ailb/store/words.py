@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb import rarity, words
 from ailb.store.database import Database
+from ailb.store.given import given
 
 Index = Literal["turns_words", "chunks_words"]
 
@@ -81,7 +82,7 @@ class Words:
         queries = [f'space : "{space}"', *(_query(space, term) for term in terms)]
         statement = " UNION ALL ".join(_COUNT_SQLITE.format(index=self._index, at=at) for at in range(len(queries)))
         values = {f"query{at}": query for at, query in enumerate(queries)} | {f"place{at}": at for at in range(len(queries))}
-        counted = {row["place"]: int(row["rows"]) for row in await self._database.read(text(statement).bindparams(**values))}
+        counted = {row["place"]: int(row["rows"]) for row in await self._database.read(given(text(statement), **values))}
         weights = rarity.weights({term: counted[at] for at, term in enumerate(terms, 1)}, counted[0])
         if not weights:
             return []
@@ -89,19 +90,19 @@ class Words:
         asked: dict[str, Any] = {"most": max(most, CANDIDATES), "read": MOST_READ}
         for at, (term, weight) in enumerate(weights.items()):
             asked |= {f"term{at}": term, f"weight{at}": weight, f"query{at}": _query(space, term)}
-        rows = await self._database.read(text(_FIND_SQLITE.format(index=self._index, have=have)).bindparams(**asked))
+        rows = await self._database.read(given(text(_FIND_SQLITE.format(index=self._index, have=have)), **asked))
         return rarity.ranked([(int(row["id"]), row["terms"].split(" "), row["words"]) for row in rows], weights, most)
 
     async def _find_postgres(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
         """PostgreSQL's own rank looks at one row only: how often a word is there. How rare it is in the space comes from here."""
-        counted = await self._database.read(text(_COUNT_POSTGRES.format(index=self._index)).bindparams(terms=terms, space=space))
+        counted = await self._database.read(given(text(_COUNT_POSTGRES.format(index=self._index)), terms=terms, space=space))
         rows = {row["term"]: int(row["rows"]) for row in counted}
         weights = rarity.weights(rows, max((int(row["whole"]) for row in counted), default=0))
         if not weights:
             return []
         either = " | ".join(f"'{term}'" for term in weights)
         asked = {"terms": list(weights), "weights": list(weights.values()), "even": rarity.EVEN}
-        statement = text(_FIND_POSTGRES.format(index=self._index)).bindparams(**asked, space=space, query=either, most=most)
+        statement = given(text(_FIND_POSTGRES.format(index=self._index)), **asked, space=space, query=either, most=most)
         found = await self._database.read(statement)
         return [(int(row["id"]), float(row["score"] or 0.0)) for row in found]
 
