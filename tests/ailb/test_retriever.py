@@ -12,10 +12,10 @@ from ailb.store.database import Database
 from ailb.store.documents_rows import SHARED, Collection
 from ailb.tally import Tally
 from tests.ailb.nearby import Bag
-from tests.ailb.store.conftest import clock, database, postgres, url
+from tests.ailb.store.conftest import clock, database, kept, postgres, url
 from tests.ailb.store.shelf import ANN, BAG, BOB, Shelf
 
-__all__ = ["clock", "database", "postgres", "url"]  # fixtures are found by their names here
+__all__ = ["clock", "database", "kept", "postgres", "url"]  # fixtures are found by their names here
 
 
 @pytest.fixture
