@@ -82,7 +82,7 @@ def store(config: Config, clock: Clock, *, serving: bool = True) -> "Store":
     from ailb.store.windows import Windows
 
     table = config.store
-    made = Store(table.url, clock, Windows(_DAYS.index(table.week_starts), table.month_starts), serving=serving)
+    made = Store(table.url, clock, Windows(_DAYS.index(table.week_starts), table.month_starts), patience=table.patience, serving=serving)
     if serving and config.server.workers > 1 and made.database.is_sqlite:
         raise ConfigError("[server].workers", f"SQLite is for one process; set store.url = {SERVER}, or workers = 1")
     return made

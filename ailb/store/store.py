@@ -39,13 +39,13 @@ class Store:
     """The services that are in the database.
 
     `serving`: this process holds money, so it says that it is alive, and has a SQLite file for itself. Commands that look or change
-    something while a gateway runs beside them do not.
+    something while a gateway runs beside them do not. `patience`: see Database.
     """
 
-    def __init__(self, url: Secret, clock: Clock, windows: Windows | None = None, *, serving: bool = True) -> None:
+    def __init__(self, url: Secret, clock: Clock, windows: Windows | None = None, *, patience: float = 1.0, serving: bool = True) -> None:
         """Opens nothing. Raises ConfigError."""
         self.id = token_hex(8)
-        self.database = Database(url, clock, windows)
+        self.database = Database(url, clock, windows, patience=patience)
         self.ledger = Books(self.database, self.id)
         self.budgets = Budgets(self.database)
         self.keys = KeyStore(self.database, clock)

@@ -23,12 +23,12 @@ LAYERS = "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "
 COST = 0.002
 
 
-def written(engine: str, upstream: Upstream, folder: Path, store: str = "", **server: Any) -> Path:
-    """A config in `folder`, with the store at this URL or its own beside it."""
+def written(engine: str, upstream: Upstream, folder: Path, store: str = "", patience: float = 10.0, **server: Any) -> Path:
+    """A config in `folder`, with the store at this URL or its own beside it, which may be as slow as a busy machine is."""
     url = f"http://127.0.0.1:{upstream.port}"
     server = {"host": "127.0.0.1", "port": free_port(), "engine": engine, "drain_seconds": 2.0, **server}
     text = f"[server]\n{table(server)}[auth]\n{table({'admin_key': ADMIN})}[store]\n"
-    text += table({"url": store or f"sqlite+aiosqlite:///{folder / 'ailb.db'}"}) + LAYERS
+    text += table({"url": store or f"sqlite+aiosqlite:///{folder / 'ailb.db'}", "patience": patience}) + LAYERS
     text += '[[layer]]\nuse = "routing"\nstrategy = "failover"\n'
     text += provider("a", f"{url}/a/v1", ["m-*"], PATIENT) + provider("b", f"{url}/b/v1", ["m-*"], PATIENT)
     text += '[[price]]\nmodel = "*"\ninput = 0.0\noutput = 1000.0\n'

@@ -133,7 +133,7 @@ def recovered(gateway: Gateway, upstream: Upstream, secret: str, seconds: float 
 def test_without_its_database_a_gateway_refuses_fast_and_comes_back(
     engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
 ) -> None:
-    file = written(engine, upstream, tmp_path, cluster.url)
+    file = written(engine, upstream, tmp_path, cluster.url, patience=1.0)
     with started(file) as gateway:
         secret, id = new_key(gateway, monthly_quota_dollars=1)
         assert asked(gateway, upstream, secret)[0].status == 200
@@ -154,7 +154,7 @@ def test_readers_that_wait_for_ever_are_not_in_the_way_of_the_rest(
 ) -> None:
     """There are four connections to read with. The gateway is alive meanwhile, and says so."""
     cluster.do(f"CREATE DATABASE pooled_{engine}")
-    file = written(engine, upstream, tmp_path, cluster.url.removesuffix("/postgres") + f"/pooled_{engine}")
+    file = written(engine, upstream, tmp_path, cluster.url.removesuffix("/postgres") + f"/pooled_{engine}", patience=1.0)
     with started(file) as gateway, ThreadPoolExecutor(12) as pool:
         secret, id = new_key(gateway, monthly_quota_dollars=1)
         assert asked(gateway, upstream, secret)[0].status == 200
@@ -176,7 +176,7 @@ def test_a_server_that_has_no_connection_left_is_one_that_is_down(
     engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
 ) -> None:
     cluster.do(f"CREATE ROLE {engine} LOGIN; CREATE DATABASE {engine} OWNER {engine}")
-    file = written(engine, upstream, tmp_path, f"postgresql+asyncpg://{engine}@127.0.0.1:{cluster.port}/{engine}")
+    file = written(engine, upstream, tmp_path, f"postgresql+asyncpg://{engine}@127.0.0.1:{cluster.port}/{engine}", patience=1.0)
     with started(file) as gateway:
         secret, id = new_key(gateway, monthly_quota_dollars=1)
         assert asked(gateway, upstream, secret)[0].status == 200

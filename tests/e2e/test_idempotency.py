@@ -22,7 +22,7 @@ BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"
 def start(engine: str, upstream: Upstream, tmp_path: Path, new_store: Callable[[], str]) -> Start:
     port = free_port()
     text = f"[server]\n{table({'host': '127.0.0.1', 'port': port, 'engine': engine, 'drain_seconds': 2.0})}"
-    text += f"[store]\n{table({'url': new_store()})}"
+    text += f"[store]\n{table({'url': new_store(), 'patience': 10.0})}"
     text += "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "idempotency", "routing"))
     text += provider("a", f"http://127.0.0.1:{upstream.port}/a/v1", ["m-*"], PATIENT)
     file = tmp_path / "config.toml"

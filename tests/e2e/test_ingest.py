@@ -35,7 +35,8 @@ async def embeds(talk: Talk) -> None:
 def written(folder: Path, upstream: Upstream, **embed: Any) -> Path:
     server = {"host": "127.0.0.1", "port": free_port(), "drain_seconds": 2.0}
     text = f"[server]\n{table(server)}[auth]\n{table({'admin_key': ADMIN})}[store]\n"
-    text += table({"url": f"sqlite+aiosqlite:///{folder / 'ailb.db'}"}) + f"[vectors]\n{table({'url': str(folder / 'vectors')})}"
+    text += table({"url": f"sqlite+aiosqlite:///{folder / 'ailb.db'}", "patience": 10.0})
+    text += f"[vectors]\n{table({'url': str(folder / 'vectors')})}"
     text += f"[embed]\n{table(embed)}{LAYERS}" + provider("a", f"http://127.0.0.1:{upstream.port}/a/v1", ["m-*"], PATIENT)
     text += '[[price]]\nmodel = "*"\ninput = 1000.0\noutput = 1000.0\n'
     file = folder / "config.toml"

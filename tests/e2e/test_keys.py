@@ -23,7 +23,7 @@ LAYERS = "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "
 def keyed(engine: str, tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[], str]) -> Iterator[Gateway]:
     port, file = free_port(), tmp_path_factory.mktemp(f"keyed-{engine}") / "config.toml"
     text = f"[server]\n{table({'port': port, 'engine': engine, 'drain_seconds': 2.0})}[auth]\n{table({'admin_key': ADMIN})}"
-    text += f"[store]\n{table({'url': new_store()})}{LAYERS}"
+    text += f"[store]\n{table({'url': new_store(), 'patience': 10.0})}{LAYERS}"
     file.write_text(text + '[[provider]]\nname = "echo"\nmodels = ["m-*"]\n')
     with Gateway(file, port) as gateway:
         yield gateway

@@ -28,7 +28,7 @@ Start = Callable[..., AbstractContextManager[Gateway]]
 
 def written(file: Path, engine: str, port: int, store: str, memory: str = "", **server: Any) -> Path:
     text = f"[server]\n{table({'port': port, 'engine': engine, 'drain_seconds': 2.0, **server})}[auth]\n{table({'admin_key': ADMIN})}"
-    text += f"[store]\n{table({'url': store})}" + '[embed]\nembedder = "none"\n'
+    text += f"[store]\n{table({'url': store, 'patience': 10.0})}" + '[embed]\nembedder = "none"\n'
     text += "".join(f'[[layer]]\nuse = "{name}"\n{memory if name == "memory" else ""}' for name in ("access", "auth", "memory", "routing"))
     file.write_text(text + '[[provider]]\nname = "echo"\nmodels = ["m-*", "echo-*", "claude-*"]\n')
     return file

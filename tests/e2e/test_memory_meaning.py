@@ -43,7 +43,7 @@ BOTH = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"
 def written(folder: Path, upstream: Upstream, embed: dict[str, Any]) -> Path:
     """Of the turns, the last two or three fit; of what is recalled, two."""
     text = f"[server]\n{table({'host': '127.0.0.1', 'port': free_port(), 'drain_seconds': 2.0})}[auth]\n{table({'admin_key': ADMIN})}"
-    text += f"[store]\n{table({'url': f'sqlite+aiosqlite:///{folder}/ailb.db'})}[embed]\n{table(embed)}"
+    text += f"[store]\n{table({'url': f'sqlite+aiosqlite:///{folder}/ailb.db', 'patience': 10.0})}[embed]\n{table(embed)}"
     options = {"memory": table({"recent_tokens": 60, "recalled_tokens": 220})}
     text += "".join(f'[[layer]]\nuse = "{name}"\n{options.get(name, "")}' for name in ("access", "auth", "memory", "routing"))
     file = folder / "config.toml"

@@ -33,7 +33,7 @@ QUESTION = "How much holiday leave is there?"
 
 
 def written(folder: Path, store: str, vectors: str, **server: Any) -> Path:
-    text = f"[server]\n{table({'port': free_port(), 'drain_seconds': 2.0, **server})}[store]\n{table({'url': store})}"
+    text = f"[server]\n{table({'port': free_port(), 'drain_seconds': 2.0, **server})}[store]\n{table({'url': store, 'patience': 10.0})}"
     text += f"[vectors]\n{table({'url': vectors})}[embed]\npreload = true\n"
     text += "".join(f'[[layer]]\nuse = "{name}"\n' for name in ("access", "auth", "rag", "routing"))
     folder.joinpath("config.toml").write_text(text + '[[provider]]\nname = "echo"\nmodels = ["m-*"]\n')
