@@ -42,7 +42,7 @@ LOG = structlog.get_logger("ailb.server")
 END_SECONDS: Final = 20.0
 """How long a gateway gets to write down what it is still at, and to close what is open."""
 
-COLLECT_AFTER: Final = (25_000, 5, 5)
+COLLECT_AFTER: Final = (25_000, 2, 5)
 """When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. An answer makes
 none, and what 64 requests at a time hold is less than the first number: the default of 700 looks several times per request under load. But
 a connection that is over is one, and so is an error: those that were open during a look wait for the next one at the older ones.
