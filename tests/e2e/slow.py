@@ -38,14 +38,15 @@ class Slow:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0)
 
     async def _relay(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         far_in, far_out = await asyncio.open_connection("127.0.0.1", self._to)
         try:
             await asyncio.gather(self._copy(near_in, far_out, late=False), self._copy(far_in, near_out, late=True))
         finally:
-            far_out.close()
-            near_out.close()
+            far_out.transport.abort()
+            near_out.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: bool) -> None:
         with suppress(ConnectionError):

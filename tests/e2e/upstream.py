@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic
 from typing import Any, Self
+from weakref import WeakSet
 
 from tests.e2e.wire import chunked, head
 
@@ -152,6 +153,7 @@ class Upstream:
         self._arrived = threading.Condition()
         self._numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -205,8 +207,12 @@ class Upstream:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # what nobody takes any more would keep its socket open for ever
+        await asyncio.sleep(0)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         task = self._loop.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
