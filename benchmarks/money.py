@@ -6,13 +6,12 @@ every request is looked up, counted, held in the database before it leaves, and 
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
-
-from benchmarks.children import ROOT, BenchmarkError, leave_when_told
+from benchmarks.children import ROOT
+from benchmarks.compared import Step, compare
 from benchmarks.contenders import AILB, ENGINES, FLOOR, MONEY, Contender, Engine
 from benchmarks.keys import keyed
 from benchmarks.load import WORKLOADS, Workload, measure
@@ -21,15 +20,12 @@ from benchmarks.pages import put
 from benchmarks.rounds import ground
 from benchmarks.server import Ground, serving
 from benchmarks.stats import Book
-from benchmarks.terminal import progress, warn_if_busy
 from benchmarks.upstream import Upstream
 
 PAGE = ROOT / "docs" / "money.md"
 CALM = Workload("chat", 64, warm_seconds=1.0, pause=128)
 CHATS = (*(workload for workload in WORKLOADS if workload.model == "chat"), CALM)
 CONTENDERS = (FLOOR, AILB, MONEY)
-
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +39,9 @@ class Plan:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    leave_when_told()
     told = parser().parse_args(arguments)
     plan = Plan(1, 2.0) if told.quick else Plan()
-    console = Console()
-    warn_if_busy(console)
-    try:
-        with progress(console, plan.steps) as step:
-            book = run(plan, step)
-    except BenchmarkError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    console.print(table(book))
-    if told.write:
-        put("cost", document(book, plan.rounds), PAGE)
-    return 0
+    return compare(told, plan, run, table, lambda book: put("cost", document(book, plan.rounds), PAGE))
 
 
 def parser() -> argparse.ArgumentParser:

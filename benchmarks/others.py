@@ -2,13 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from rich.console import Console
-
-from benchmarks.children import BenchmarkError, leave_when_told
+from benchmarks.compared import Step, compare
 from benchmarks.contenders import AILB, ENGINES, FLOOR, MONEY, Contender, Engine
 from benchmarks.keys import keyed
 from benchmarks.litellm import REQUIREMENT, litellm
@@ -18,15 +16,12 @@ from benchmarks.pages import PAGE, put
 from benchmarks.rounds import ground
 from benchmarks.server import Ground, serving
 from benchmarks.stats import Book
-from benchmarks.terminal import progress, warn_if_busy
 from benchmarks.upstream import Upstream
 
 CHAT, CHATS, STREAM = Workload("chat", 1), Workload("chat", 64), Workload("burst", 1)
 ASKED = (CHAT, CHATS, STREAM)
 SLOW_SECONDS = 6.0
 """LiteLLM answers a dozen streams a second."""
-
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +35,9 @@ class Plan:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    leave_when_told()
     told = parser().parse_args(arguments)
     plan = Plan(1, 2.0) if told.quick else Plan()
-    console = Console()
-    warn_if_busy(console)
-    try:
-        with progress(console, plan.steps) as step:
-            book = run(plan, step)
-    except BenchmarkError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    console.print(table(book))
-    if told.write:
-        put("others", document(book, plan.rounds))
-    return 0
+    return compare(told, plan, run, table, lambda book: put("others", document(book, plan.rounds)))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """About how many tokens are in a text. Pure.
 
-An exact count would load a vocabulary, during which the whole process stands still for a quarter of a second and more, between the first
-turn of a conversation and the second. Exactness matters where a context is nearly full, and `memory_room` counts exactly there.
+An exact count would start the process that counts, with its vocabulary, between the first turn of a conversation and the second. Exactness
+matters where a context is nearly full, and `memory_room` counts exactly there.
 """
 
 from typing import Final
