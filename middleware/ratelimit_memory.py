@@ -1,6 +1,8 @@
 """The books of one process."""
 
 import time
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from limits.storage import MemoryStorage
@@ -9,6 +11,9 @@ from middleware.ratelimit_window import MINUTE, Window
 
 MOST: Final = 50_000
 """Counts that are kept at a time; each limit of each account has one for every minute that it was busy in."""
+
+MOST_NAMED: Final = 4096
+"""Names of which the keys in `limits` are remembered, each for a minute."""
 
 
 class Memory:
@@ -59,42 +64,50 @@ class Counts(MemoryStorage):
         self.timer.cancel()  # it has a thread look through them already, and whoever forks must not have any
         self.timer.join()
         self._most = most
+        self._keys: Callable[[str, int], tuple[str, str]] = lru_cache(MOST_NAMED)(self._named)
 
     def minutes(self, name: str, age: float = 0.0) -> tuple[str, str]:
         """The keys of the minute that was running `age` seconds ago, and before it of the one before."""
-        return self.sliding_window_keys(name, MINUTE, time.monotonic() - age)
+        return self._keys(name, int((time.monotonic() - age) // MINUTE))
 
     def window(self, name: str) -> Window:
+        """As `get_sliding_window`, which makes both keys anew at every look."""
         now = time.monotonic()
-        return Window(*self._get_sliding_window_info(*self.sliding_window_keys(name, MINUTE, now), MINUTE, now))
+        minute, gone = divmod(now, MINUTE)
+        previous, current = self._keys(name, int(minute))
+        left, before = MINUTE - gone, self._count(previous, now)
+        return Window(before, left if before else 0.0, self._count(current, now), left + MINUTE)
 
     def get(self, key: str) -> int:
-        return self._count(key)
+        return self._count(key, time.monotonic())
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        count = self._count(key)
+        now = time.monotonic()
+        count = self._count(key, now) + amount
         if key not in self.storage:
-            self._make_room()
-            self.expirations[key] = time.monotonic() + expiry
-        self.storage[key] = count + amount
-        return count + amount
+            self._make_room(now)
+            self.expirations[key] = now + expiry
+        self.storage[key] = count
+        return count
 
     def correct(self, key: str, difference: int) -> None:
         """Changes a count that is still there, to no less than nothing."""
         if key in self.storage:
             self.storage[key] = max(0, self.storage[key] + difference)
 
-    def _count(self, key: str) -> int:
+    def _named(self, name: str, minute: int) -> tuple[str, str]:
+        return self.sliding_window_keys(name, MINUTE, minute * MINUTE)
+
+    def _count(self, key: str, now: float) -> int:
         if key not in self.storage:
             return 0
-        if self.expirations[key] <= time.monotonic():
+        if self.expirations[key] <= now:
             del self.storage[key], self.expirations[key]
             return 0
         return self.storage[key]
 
-    def _make_room(self) -> None:
+    def _make_room(self, now: float) -> None:
         """Keys are in the order in which they were made, and all live equally long: the first is always the next to go."""
-        now = time.monotonic()
         while self.storage:
             oldest = next(iter(self.storage))
             if len(self.storage) < self._most and self.expirations[oldest] > now:

@@ -1,6 +1,7 @@
 """What one request takes from its caller's limits, and gives back."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ class Stay:
             self._taken.append(share)
             self._taken_at = self._exchange.elapsed  # after it, so that it never seems older than the window that it is in
         self._admitted = True
-        after = [window._replace(current=window.current + share.cost) for share, window in zip(self._shares, windows, strict=True)]
+        after = [window.plus(share.cost) for share, window in zip(self._shares, windows, strict=True)]
         self._exchange.reply_headers.update(self._told(after))
 
     async def look(self) -> None:
@@ -87,21 +88,7 @@ class Stay:
 
     def _record(self, windows: list[Window], busy: int | None) -> None:
         """What was left before this request. `busy`: how many are under way, if anybody looked."""
-        limits: list[dict[str, Any]] = [
-            {
-                "kind": share.kind,
-                "limit": share.limit,
-                "left": max(0, share.limit - window.used),
-                "takes": share.cost,
-                "resets_seconds": round(window.wait(0), 3),
-            }
-            for share, window in zip(self._shares, windows, strict=True)
-        ]
-        most = self._limits.parallel
-        if most is not None:
-            left = None if busy is None else max(0, most - busy)
-            limits.append({"kind": "parallel", "limit": most, "left": left, "takes": 1, "resets_seconds": None})
-        self._exchange.record["limits"] = limits
+        self._exchange.record["limits"] = partial(_plain, self._shares, windows, self._limits.parallel, busy)
 
     def _check(self, windows: list[Window]) -> None:
         """Raises RateLimited."""
@@ -153,6 +140,24 @@ def _difference(share: Share, outcome: Outcome) -> int:
     if outcome.usage is not None:
         return outcome.usage.total - share.cost
     return -share.cost if outcome.status == "refused" else 0
+
+
+def _plain(shares: Sequence[Share], windows: Sequence[Window], most: int | None, busy: int | None) -> list[dict[str, Any]]:
+    """As a record has them."""
+    limits: list[dict[str, Any]] = [
+        {
+            "kind": share.kind,
+            "limit": share.limit,
+            "left": max(0, share.limit - window.used),
+            "takes": share.cost,
+            "resets_seconds": round(window.wait(0), 3),
+        }
+        for share, window in zip(shares, windows, strict=True)
+    ]
+    if most is not None:
+        left = None if busy is None else max(0, most - busy)
+        limits.append({"kind": "parallel", "limit": most, "left": left, "takes": 1, "resets_seconds": None})
+    return limits
 
 
 async def _each(waiting: list[Awaitable[None]]) -> None:

@@ -5,6 +5,7 @@ from math import ceil, floor
 from typing import Final, NamedTuple, Protocol
 
 MINUTE: Final = 60
+_NAMES: Final = {kind: tuple(f"x-ratelimit-{what}-{kind}" for what in ("limit", "remaining", "reset")) for kind in ("requests", "tokens")}
 
 
 class Window(NamedTuple):
@@ -21,6 +22,10 @@ class Window(NamedTuple):
     @property
     def used(self) -> int:
         return floor(self.previous * self.previous_ttl / MINUTE + self.current)
+
+    def plus(self, cost: int) -> "Window":
+        """After so much more was taken."""
+        return Window(self.previous, self.previous_ttl, self.current + cost, self.current_ttl)
 
     def wait(self, most: int) -> float:
         """Seconds until no more than `most` are used, if nobody uses more; a minute where that will never be."""
@@ -63,11 +68,8 @@ class Books(Protocol):
 
 def told(kind: str, limit: int, window: Window) -> dict[str, str]:
     """OpenAI's headers about one limit. `kind` is requests or tokens."""
-    return {
-        f"x-ratelimit-limit-{kind}": str(limit),
-        f"x-ratelimit-remaining-{kind}": str(max(0, limit - window.used)),
-        f"x-ratelimit-reset-{kind}": duration(window.wait(0)),
-    }
+    limit_name, remaining_name, reset_name = _NAMES[kind]
+    return {limit_name: str(limit), remaining_name: str(max(0, limit - window.used)), reset_name: duration(window.wait(0))}
 
 
 def duration(seconds: float) -> str:

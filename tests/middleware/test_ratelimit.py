@@ -240,7 +240,7 @@ async def test_what_is_only_explained_takes_nothing_and_says_what_is_left() -> N
     for _ in range(5):
         result = await run(layer, dried(of_key(text="x" * 400, body={"max_tokens": 50}, **LIMITED)), answers())
         assert (None, []) == (result.refusal, result.exchange.settlers)
-        limits = {limit.pop("kind"): limit for limit in result.exchange.record["limits"]}
+        limits = {limit.pop("kind"): limit for limit in result.exchange.record["limits"]()}
         assert 0 < limits["requests"].pop("resets_seconds") <= 120
         assert 0 < limits["tokens"].pop("resets_seconds") <= 120
         assert {
@@ -256,12 +256,12 @@ async def test_what_is_only_explained_is_refused_as_it_would_be() -> None:
     await run(layer, of_key(rate_limit_rpm=1), answers("Hi"))
     result = await run(layer, dried(of_key(rate_limit_rpm=1)), answers("Hi"))
     assert isinstance(result.refusal, RateLimited)
-    assert [("requests", 0)] == [(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]]
+    assert [("requests", 0)] == [(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]()]
 
     async def beside(exchange: Exchange) -> Reply:
         crowded = await run(layer, dried(of_key("key-2", max_parallel=1)), answers("Hi"))
         assert isinstance(crowded.refusal, RateLimited)
-        assert [("parallel", 0)] == [(limit["kind"], limit["left"]) for limit in crowded.exchange.record["limits"]]
+        assert [("parallel", 0)] == [(limit["kind"], limit["left"]) for limit in crowded.exchange.record["limits"]()]
         return await answers("Hi")(exchange)
 
     assert None is (await run(layer, of_key("key-2", max_parallel=1), beside)).refusal
@@ -270,7 +270,7 @@ async def test_what_is_only_explained_is_refused_as_it_would_be() -> None:
 async def test_a_request_says_in_its_record_what_was_left() -> None:
     layer = RateLimit()
     results = [await run(layer, of_key(rate_limit_rpm=2, max_parallel=9), answers("Hi")) for _ in range(3)]
-    left = [[(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]] for result in results]
+    left = [[(limit["kind"], limit["left"]) for limit in result.exchange.record["limits"]()] for result in results]
     assert [[("requests", count), ("parallel", None)] for count in (2, 1, 0)] == left
 
 

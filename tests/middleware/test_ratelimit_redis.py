@@ -327,7 +327,7 @@ async def test_what_is_only_explained_counts_the_slots_of_all_processes_that_liv
             dry = ask()
             dry.dry = True
             assert None is (await run(other, dry, answers("Hi"))).refusal
-            assert [("parallel", 1)] == [(limit["kind"], limit["left"]) for limit in dry.record["limits"]]
+            assert [("parallel", 1)] == [(limit["kind"], limit["left"]) for limit in dry.record["limits"]()]
             return await answers("Hi")(exchange)
 
         assert None is (await run(one, ask(), beside)).refusal
