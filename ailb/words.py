@@ -19,7 +19,7 @@ MOST_LETTERS: Final = 8
 """Of a word of letters only. Measured with 7 to 10: XQuAD's questions find as much, in German, Spanish and English."""
 
 _UNSPACED: Final = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
 _ARABIC: Final = re.compile("[\u0621-\u064a]+")
 _MARKS: Final = re.compile("[\u0640\u064b-\u0652\u0670]")
 _ALEFS: Final = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ة": "ه"})

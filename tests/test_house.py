@@ -95,6 +95,8 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
             "ailb.store.sessions_rows",
             "ailb.store.schema_documents",
             "ailb.store.database",
+            "ailb.store.connections",
+            "ailb.store.readers",
             "ailb.store.writer",
             "ailb.store.links",
             "ailb.store.books",

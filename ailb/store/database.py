@@ -3,31 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, event, make_url
+from sqlalchemy import Executable
 from sqlalchemy.engine import RowMapping
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.clock import Clock
-from ailb.errors import ConfigError, Unavailable
+from ailb.errors import Unavailable
 from ailb.secret import Secret
-from ailb.store.links import Far, Near, driven
+from ailb.store.connections import READERS, checked, engine, near
+from ailb.store.links import Far, Near, Work
 from ailb.store.migrate import migrate
+from ailb.store.readers import FarReaders, NearReaders, Readers
 from ailb.store.windows import Windows
 from ailb.store.writer import Writer, down, is_down, one_by_one
 
 T = TypeVar("T")
-_LOCK: Final = 0x41494C42
-"""PostgreSQL's advisory lock for whoever writes."""
-
-WAIT_MS: Final = 800
-"""The longest that the database may take for one statement, or to give a lock."""
-
 MIGRATION_MS: Final = 60_000
 """The same while tables are made, and for who waits for another one that makes them."""
 
@@ -35,8 +29,6 @@ READ_SECONDS: Final = 2.0
 """The last resort, for a server that does not even keep its own limits."""
 
 CATCH_UP_SECONDS: Final = 0.5
-READERS: Final = 4
-_PRAGMAS: Final = (f"busy_timeout={WAIT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864")
 
 
 class Database:
@@ -53,10 +45,15 @@ class Database:
 
         self._clock = clock
         self._patience = patience
-        self._reads = _engine(self.url, writes=False, patience=patience)
-        self._writes = _engine(self.url, writes=True, patience=patience)
-        self._reading: set[asyncio.Task[list[RowMapping]]] = set()
-        self.writer = Writer(Near(_near(self.url)) if self.is_sqlite else Far(self._writes))
+        self._reads = engine(self.url, writes=False, patience=patience)
+        self._writes = engine(self.url, writes=True, patience=patience)
+        self._reading: set[asyncio.Task[Any]] = set()
+        if self.is_sqlite:
+            self._readers: Readers = NearReaders(near(self.url, writes=False, patience=patience), READERS)
+            self.writer = Writer(Near(near(self.url, writes=True, patience=patience)))
+        else:
+            self._readers = FarReaders(self._reads)
+            self.writer = Writer(Far(self._writes))
         self.ready = False
         """Whether the tables are there."""
 
@@ -84,12 +81,13 @@ class Database:
         self.ready = False
         if self._reading:  # whoever asked may be gone, but a connection that is in use cannot be closed
             await asyncio.wait(self._reading, timeout=READ_SECONDS)
+        await self._readers.close()
         await self._reads.dispose()
         await self._writes.dispose()
 
     async def prepare(self) -> None:
         """Makes the tables, or brings them up to date. Raises ConfigError for tables of a newer version."""
-        patient = _engine(self.url, writes=True, wait_ms=MIGRATION_MS, patience=self._patience)
+        patient = engine(self.url, writes=True, wait_ms=MIGRATION_MS, patience=self._patience)
         try:
             with _outages():
                 await migrate(patient)
@@ -99,8 +97,18 @@ class Database:
 
     async def read(self, statement: Executable) -> list[RowMapping]:
         """All rows, as of what was committed before."""
+
+        async def rows(connection: AsyncConnection) -> list[RowMapping]:
+            return list((await connection.execute(statement)).mappings())
+
+        return await self.look(rows)
+
+    async def look(self, work: Work[T]) -> T:
+        """What `work` returns, which reads with several statements, each as of what was committed before it. It must not wait for anything
+        but the connection, and may run in another thread.
+        """
         self.check()
-        task = asyncio.ensure_future(self._read(statement))  # of its own: a cancelled caller must not leave a statement behind
+        task = asyncio.ensure_future(self._look(work))  # of its own: a cancelled caller must not leave a statement behind
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
         try:
@@ -154,10 +162,9 @@ class Database:
         """Seconds from anywhere, for durations."""
         return self._clock.monotonic()
 
-    async def _read(self, statement: Executable) -> list[RowMapping]:
+    async def _look(self, work: Work[T]) -> T:
         with _outages():
-            async with self._reads.connect() as connection:
-                return list((await connection.execute(statement)).mappings())
+            return await self._readers.look(work)
 
 
 async def _nothing(connection: AsyncConnection) -> None:
@@ -174,88 +181,3 @@ def _outages() -> Iterator[None]:
         if is_down(error):
             raise down(error) from error
         raise
-
-
-def checked(url: Secret) -> URL:
-    """Raises ConfigError for what is none of the two databases."""
-    where = "[store].url"
-    try:
-        made = make_url(url.reveal())
-    except ArgumentError:
-        raise ConfigError(where, "is no database URL, such as sqlite+aiosqlite:///ailb.db") from None
-    if made.drivername not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-        raise ConfigError(where, "must begin with sqlite+aiosqlite:// or postgresql+asyncpg://")
-    if made.drivername == "sqlite+aiosqlite" and made.database in (None, "", ":memory:"):
-        raise ConfigError(where, "must name a file: sqlite+aiosqlite:///ailb.db")
-    if made.drivername == "postgresql+asyncpg" and find_spec("asyncpg") is None:
-        raise ConfigError(where, "needs PostgreSQL's driver: pip install 'ailb[postgres]'")
-    return made
-
-
-def _engine(url: URL, *, writes: bool, wait_ms: float = WAIT_MS, patience: float) -> AsyncEngine:
-    options: dict[str, Any] = {"hide_parameters": True}
-    wait_ms *= patience
-    if writes:
-        options["poolclass"] = NullPool  # the writer keeps its connection
-    else:
-        options |= {
-            "pool_size": READERS,
-            "max_overflow": 0,
-            "pool_timeout": patience,
-            "pool_pre_ping": True,
-            "isolation_level": "AUTOCOMMIT",
-        }
-    if url.get_backend_name() != "sqlite":
-        limits = {name: str(int(wait_ms)) for name in ("statement_timeout", "lock_timeout")}
-        limits |= {"idle_in_transaction_session_timeout": str(max(2000, int(wait_ms))) if writes else "0", "application_name": "ailb"}
-        options["connect_args"] = {"timeout": patience, "command_timeout": wait_ms / 1000 + 0.2, "server_settings": limits}
-        engine = create_async_engine(url, **options)
-        if writes:
-            event.listen(engine.sync_engine, "begin", _begin_postgres)
-        return engine
-    engine = create_async_engine(url, **options)
-    event.listen(engine.sync_engine, "connect", _write_pragmas if writes else _read_pragmas)
-    if writes:
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _near(url: URL) -> Engine:
-    """The same file without asyncio, for a thread."""
-    options: dict[str, Any] = {"hide_parameters": True, "poolclass": NullPool, "connect_args": {"check_same_thread": False}}
-    engine = create_engine(url.set(drivername="sqlite"), **options)
-    event.listen(engine, "connect", _write_pragmas)
-    event.listen(engine, "begin", _begin_near)
-    return engine
-
-
-def _write_pragmas(connection: Any, record: object) -> None:
-    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin_sqlite` does
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _read_pragmas(connection: Any, record: object) -> None:
-    _write_pragmas(connection, record)
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA query_only=ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """A transaction that begins with reading cannot wait for the lock any more when it comes to writing."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_near(connection: Connection) -> None:
-    driven(connection, "BEGIN IMMEDIATE")
-
-
-def _begin_postgres(connection: Connection) -> None:
-    """One writer at a time, as in SQLite: what a transaction has read stays true until its end, and no two wait for each other's rows.
-
-    It costs little, as each writer commits for all its requests together.
-    """
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")

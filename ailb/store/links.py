@@ -5,7 +5,7 @@ what is written in one transaction is written in one step: the same coroutines r
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from sqlite3 import Error
@@ -115,7 +115,7 @@ class Direct:
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         return self._connection.scalar(statement, parameters)
 
-    async def exec_driver_sql(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
+    async def exec_driver_sql(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
         """A cursor of the driver's; SQLAlchemy's own way around it takes longer than the statement. A list is of many rows."""
         return driven(self._connection, statement, parameters)
 
@@ -125,7 +125,7 @@ class Direct:
             yield savepoint
 
 
-def driven(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> Any:
+def driven(connection: Connection, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
     """A cursor that has executed it. Raises what SQLAlchemy would raise."""
     driver: Any = connection.connection.dbapi_connection
     try:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ailb.errors import ConfigError
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision in `migrations/versions`."""
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
@@ -31,7 +31,7 @@ def _version(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str = HEAD) -> None:
     from alembic import command  # takes longer than all else at the start, and is needed once
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -43,4 +43,4 @@ def _upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise ConfigError("[store].url", f"the database was made by a newer version (its revision {found} is not known here)")
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

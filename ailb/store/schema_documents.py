@@ -1,7 +1,7 @@
 """The tables of documents. See `schema` for what all tables have in common.
 
 They are the truth: what is not in `chunks` is not found, whatever a vector store still has. Beside them, and unknown to SQLAlchemy, stands
-`chunks_words`, the lexical index of `chunks`: an FTS5 table in SQLite, a table with a `tsvector` in PostgreSQL.
+`chunks_words`, the lexical index of `chunks`: a table with FTS5 behind it in SQLite, one with a `tsvector` in PostgreSQL.
 """
 
 from typing import Final

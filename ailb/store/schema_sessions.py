@@ -1,7 +1,7 @@
 """The tables of conversations. See `schema` for what all tables have in common.
 
-Beside them, and unknown to SQLAlchemy, stands `turns_words`, the lexical index of `turns`: an FTS5 table in SQLite, a table
-with a `tsvector` in PostgreSQL. The migration makes it, `words` reads and writes it.
+Beside them, and unknown to SQLAlchemy, stands `turns_words`, the lexical index of `turns`: a table with FTS5 behind it in SQLite,
+one with a `tsvector` in PostgreSQL. The migration makes it, `words` reads and writes it.
 """
 
 from typing import Final

@@ -1,6 +1,7 @@
 """Lexical indexes: which rows have the words of a question in them, and how well. SQLite's FTS5, or PostgreSQL's text search.
 
-Every row is in a space, which says whose it is, and every question names the space: there is no way to ask over all of them.
+Every row is in a space, which says whose it is, and every question names the space: there is no way to ask over all of them. In SQLite
+each word begins with its space: FTS5 would look for rows that have the word and are in the space by going through all rows of both.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb import rarity, words
 from ailb.store.database import Database
-from ailb.store.given import given
 
 Index = Literal["turns_words", "chunks_words"]
 
@@ -22,12 +22,13 @@ CANDIDATES: Final = 50
 MOST_READ: Final = 8000
 """Characters of a row in which words are counted."""
 
-_COUNT_SQLITE: Final = "SELECT :place{at} AS place, count(*) AS rows FROM {index} WHERE {index} MATCH :query{at}"
-_HAVE_SQLITE: Final = "SELECT rowid AS id, :term{at} AS term, :weight{at} AS weight FROM {index} WHERE {index} MATCH :query{at}"
+_WHOLE_SQLITE: Final = "SELECT -1, coalesce(sum(rows), 0) FROM {index}_spaces WHERE space = :space"
+_COUNT_SQLITE: Final = "SELECT {at}, count(*) FROM {index}_index WHERE {index}_index MATCH :query{at}"
+_HAVE_SQLITE: Final = "SELECT rowid AS id, :term{at} AS term, :weight{at} AS weight FROM {index}_index WHERE {index}_index MATCH :query{at}"
 _FIND_SQLITE: Final = """
     SELECT id, terms, substr(words, 1, :read) AS words FROM (
         SELECT id, group_concat(term, ' ') AS terms FROM ({have}) GROUP BY id ORDER BY sum(weight) DESC, id LIMIT :most
-    ) CROSS JOIN {index} ON {index}.rowid = id
+    ) CROSS JOIN {index} USING (id)
 """
 _COUNT_POSTGRES: Final = """
     SELECT term, count({index}.id) AS rows, (SELECT count(*) FROM {index} WHERE space = :space) AS whole
@@ -54,18 +55,13 @@ class Words:
     async def add(self, connection: AsyncConnection, space: str, rows: Sequence[tuple[int, str]]) -> None:
         """`rows` are ids, each with its text."""
         values = [{"id": id, "space": space, "words": words.indexed(text)} for id, text in rows]
-        if not values:
-            return
-        if self._database.is_sqlite:
-            statement = f"INSERT INTO {self._index} (rowid, space, words) VALUES (:id, :space, :words)"  # noqa: S608 - one of two names
-        else:
-            statement = f"INSERT INTO {self._index} (id, space, words) VALUES (:id, :space, to_tsvector('english', :words))"  # noqa: S608
-        await connection.execute(text(statement), values)
+        if values:
+            taken = ":words" if self._database.is_sqlite else "to_tsvector('english', :words)"
+            await connection.execute(text(f"INSERT INTO {self._index} (id, space, words) VALUES (:id, :space, {taken})"), values)  # noqa: S608
 
     async def remove(self, connection: AsyncConnection, ids: Sequence[int]) -> None:
-        row = "rowid" if self._database.is_sqlite else "id"
         if ids:
-            statement = text(f"DELETE FROM {self._index} WHERE {row} IN :ids")  # noqa: S608 - one of two names
+            statement = text(f"DELETE FROM {self._index} WHERE id IN :ids")  # noqa: S608 - one of two names
             await connection.execute(statement.bindparams(bindparam("ids", expanding=True)), {"ids": list(ids)})
 
     async def find(self, space: str, question: str, most: int) -> list[tuple[int, float]]:
@@ -73,42 +69,45 @@ class Words:
         terms = words.asked(question)
         if not terms:
             return []
-        if self._database.is_sqlite:
-            return await self._find_sqlite(space, terms, most)
-        return await self._find_postgres(space, terms, most)
+        find = self._find_sqlite if self._database.is_sqlite else self._find_postgres
+        return await self._database.look(lambda connection: find(connection, space, terms, most))
 
-    async def _find_sqlite(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
+    async def _find_sqlite(self, connection: AsyncConnection, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
         """FTS5 tells which rows have which words; its own rank counts over all spaces."""
-        queries = [f'space : "{space}"', *(_query(space, term) for term in terms)]
-        statement = " UNION ALL ".join(_COUNT_SQLITE.format(index=self._index, at=at) for at in range(len(queries)))
-        values = {f"query{at}": query for at, query in enumerate(queries)} | {f"place{at}": at for at in range(len(queries))}
-        counted = {row["place"]: int(row["rows"]) for row in await self._database.read(given(text(statement), **values))}
-        weights = rarity.weights({term: counted[at] for at, term in enumerate(terms, 1)}, counted[0])
+        weights = rarity.weights(*await self._counted(connection, space, terms))
         if not weights:
             return []
         have = " UNION ALL ".join(_HAVE_SQLITE.format(index=self._index, at=at) for at in range(len(weights)))
         asked: dict[str, Any] = {"most": max(most, CANDIDATES), "read": MOST_READ}
         for at, (term, weight) in enumerate(weights.items()):
             asked |= {f"term{at}": term, f"weight{at}": weight, f"query{at}": _query(space, term)}
-        rows = await self._database.read(given(text(_FIND_SQLITE.format(index=self._index, have=have)), **asked))
-        return rarity.ranked([(int(row["id"]), row["terms"].split(" "), row["words"]) for row in rows], weights, most)
+        rows: Any = await connection.exec_driver_sql(_FIND_SQLITE.format(index=self._index, have=have), asked)
+        return rarity.ranked([(row[0], row[1].split(" "), row[2]) for row in rows], weights, most)
 
-    async def _find_postgres(self, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
+    async def _counted(self, connection: AsyncConnection, space: str, terms: list[str]) -> tuple[dict[str, int], int]:
+        """How many rows have each of the terms, and how many there are."""
+        statement = " UNION ALL ".join(_COUNT_SQLITE.format(index=self._index, at=at) for at in range(len(terms)))
+        asked = {"space": space} | {f"query{at}": _query(space, term) for at, term in enumerate(terms)}
+        rows: Any = await connection.exec_driver_sql(f"{_WHOLE_SQLITE.format(index=self._index)} UNION ALL {statement}", asked)
+        counted = {row[0]: int(row[1]) for row in rows}
+        return {term: counted[at] for at, term in enumerate(terms)}, counted[-1]
+
+    async def _find_postgres(self, connection: AsyncConnection, space: str, terms: list[str], most: int) -> list[tuple[int, float]]:
         """PostgreSQL's own rank looks at one row only: how often a word is there. How rare it is in the space comes from here."""
-        counted = await self._database.read(given(text(_COUNT_POSTGRES.format(index=self._index)), terms=terms, space=space))
-        rows = {row["term"]: int(row["rows"]) for row in counted}
-        weights = rarity.weights(rows, max((int(row["whole"]) for row in counted), default=0))
+        counted = list(await connection.execute(text(_COUNT_POSTGRES.format(index=self._index)), {"terms": terms, "space": space}))
+        weights = rarity.weights({row.term: int(row.rows) for row in counted}, max((int(row.whole) for row in counted), default=0))
         if not weights:
             return []
         either = " | ".join(f"'{term}'" for term in weights)
         asked = {"terms": list(weights), "weights": list(weights.values()), "even": rarity.EVEN}
-        statement = given(text(_FIND_POSTGRES.format(index=self._index)), **asked, space=space, query=either, most=most)
-        found = await self._database.read(statement)
-        return [(int(row["id"]), float(row["score"] or 0.0)) for row in found]
+        asked |= {"space": space, "query": either, "most": most}
+        found = await connection.execute(text(_FIND_POSTGRES.format(index=self._index)), asked)
+        return [(int(row.id), float(row.score or 0.0)) for row in found]
 
 
 def _query(space: str, term: str) -> str:
-    return f'space : "{space}" AND words : "{term}"'
+    """A name of several words (`max_tokens`) is a phrase of them."""
+    return f'"{" ".join(space + word for word in term.split("_"))}"'
 
 
 def space(*parts: str) -> str:

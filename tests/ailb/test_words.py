@@ -23,6 +23,7 @@ from ailb.words import MOST_TERMS, asked, indexed
         ("الكِتَابُ", "كتاب"),
         ("مدرسة", "مدرس"),
         ("ال", "ال"),
+        ("__init__ a__b _x", "init a b x"),
         ("Größe", "größe"),
         ("Configuration configuring", "configur configur"),
         ("Verfassungsgericht", "verfassu"),

@@ -14,6 +14,7 @@ from ailb.store import migrate, schema_documents, schema_sessions  # noqa: F401 
 from ailb.store.database import Database
 from ailb.store.schema import ENTRIES, METADATA
 from ailb.store.windows import DAY
+from ailb.store.words import Words, space
 from tests.ailb.store.clocks import SetClock
 from tests.ailb.store.conftest import fresh
 from tests.ailb.store.ledgers import write
@@ -66,7 +67,9 @@ async def test_two_that_start_at_once_make_them_once(url: Secret, clock: SetCloc
 
 async def test_a_ledger_of_the_first_version_is_brought_up_to_date(database: Database) -> None:
     await write(database, {"at": DAY})
-    newer = ("sessions", "turns", "collections", "documents", "chunks", "embeddings", "turns_words", "chunks_words")
+    newer = ["sessions", "turns", "collections", "documents", "chunks", "embeddings", "turns_words", "chunks_words"]
+    if database.is_sqlite:
+        newer += [f"{name}_words_{part}" for name in ("turns", "chunks") for part in ("index", "spaces")]
     older = [f"ALTER TABLE entries DROP COLUMN {name}" for name in ("corrects", "corrected_at", "reason")]
     older += [f"DROP TABLE {name}" for name in newer]
     async with database._writes.begin() as connection:
@@ -77,6 +80,28 @@ async def test_a_ledger_of_the_first_version_is_brought_up_to_date(database: Dat
     assert (100, None, None) == (row["nanos"], row["corrects"], row["reason"])
     async with database._reads.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+async def test_the_words_of_an_older_version_are_found(url: Secret, clock: SetClock) -> None:
+    """SQLite's index was one over all spaces."""
+    async with patient(url, clock) as database:
+        async with database._writes.begin() as connection:
+            await connection.run_sync(migrate._upgrade, "0003")
+        words, (mine, theirs) = Words(database, "chunks_words"), (space("mine"), space("theirs"))
+        old = "INSERT INTO chunks_words (rowid, space, words) VALUES (:id, :space, :words)"
+        if not database.is_sqlite:
+            old = "INSERT INTO chunks_words (id, space, words) VALUES (:id, :space, to_tsvector('english', :words))"
+        rows = [{"id": 7, "space": mine, "words": "the max_retries option"}, {"id": 8, "space": theirs, "words": "other options"}]
+        async with database._writes.begin() as connection:
+            await connection.execute(text(old), rows)
+        await database.prepare()
+        assert [[7], [7], [8]] == [
+            [id for id, _ in await words.find(where, question, 9)]
+            for where, question in ((mine, "Which option?"), (mine, "retries"), (theirs, "option"))
+        ]
+        await database.write(lambda connection: words.remove(connection, [7]))
+        assert [] == await words.find(mine, "option", 9)
+        assert [8] == [id for id, _ in await words.find(theirs, "option", 9)]
 
 
 async def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:

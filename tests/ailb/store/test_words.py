@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.store.database import Database
@@ -120,6 +121,24 @@ async def test_what_was_removed_is_not_found(database: Database, index: Words) -
     assert [1] == await found(index, "fox eats")
     await remove(database, index, [])
     assert [1] == await found(index, "fox eats")
+
+
+async def test_nothing_stays_in_the_index_of_what_was_removed(database: Database, index: Words) -> None:
+    """Nobody would find it, and it would grow forever."""
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL has no index but its own")
+    await remove(database, index, [*TEXTS, 11])
+    query = text("SELECT count(*) AS n FROM turns_words_index WHERE turns_words_index MATCH :query")
+    for words in (f'"{MINE}fox"', f'"{THEIRS}fox"', f'"{MINE}检索"'):
+        assert [{"n": 0}] == [dict(row) for row in await database.read(query.bindparams(query=words))]
+    assert [] == await database.read(text("SELECT * FROM turns_words_spaces"))
+
+
+async def test_a_name_of_several_words_is_found_by_each_and_by_all_of_them(database: Database, index: Words) -> None:
+    where = space("carl", "s")
+    await add(database, index, where, {21: "set max_retries to 3", 22: "retries at most: max 3", 23: "nothing of it"})
+    assert [21] == await found(index, "max_retries", where)
+    assert {21, 22} == set(await found(index, "retries", where))
 
 
 @pytest.mark.parametrize(
