@@ -80,13 +80,27 @@ def answer_all(source: BinaryIO, sink: BinaryIO, open: Callable[[Mapping[str, An
 
 def opened(told: Mapping[str, Any]) -> tuple[Answer, int]:
     """`{"folder": ...}` or `{"url": ..., "token": ...}`. Raises OSError for a folder that another process has."""
-    from ailb.vectors_chroma import Chroma, folder, server  # it takes a second, and only this process needs it
-
     if "url" in told:
+        from ailb.vectors_chroma import Chroma, server  # it takes a second
+
         return Chroma(server(told["url"], told["token"])), THREADS
     os.makedirs(told["folder"], mode=0o700, exist_ok=True)
     _lock(os.path.join(told["folder"], "ailb.lock"))
-    return Chroma(folder(told["folder"])), 1
+    return _folder(told["folder"]), 1
+
+
+def _folder(path: str) -> Answer:
+    from ailb.vectors_folder import Folder, bindings  # only this process needs it
+
+    known = bindings(path)
+    return Folder(known) if known is not None else by_client(path)
+
+
+def by_client(path: str) -> Answer:
+    """The slow way, where the bindings are not the ones that are known."""
+    from ailb.vectors_chroma import Chroma, folder
+
+    return Chroma(folder(path))
 
 
 def _lock(path: str) -> None:

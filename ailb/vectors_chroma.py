@@ -6,15 +6,14 @@ One of Chroma's collections for each of ours: a `where` on a shared one takes te
 from array import array
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import isfinite
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import chromadb
 from chromadb.config import Settings
 from chromadb.errors import NotFoundError
 
-PREFIX: Final = "ailb-"
+from ailb.vectors_folder import PREFIX, nearest, rows
 
 
 def folder(path: str) -> Any:
@@ -76,7 +75,7 @@ class Chroma:
 
 
 def _add(said: Mapping[str, Any], numbers: "array[float]", there: Any) -> None:
-    there.upsert(ids=[str(id) for id in said["ids"]], embeddings=_rows(numbers, len(said["ids"])))
+    there.upsert(ids=[str(id) for id in said["ids"]], embeddings=rows(numbers, len(said["ids"])))
 
 
 def _delete(said: Mapping[str, Any], _: "array[float]", there: Any) -> None:
@@ -85,10 +84,4 @@ def _delete(said: Mapping[str, Any], _: "array[float]", there: Any) -> None:
 
 def _query(said: Mapping[str, Any], numbers: "array[float]", there: Any) -> list[tuple[int, float]]:
     found = there.query(query_embeddings=[numbers.tolist()], n_results=said["most"], include=["distances"])
-    pairs = zip(found["ids"][0], found["distances"][0], strict=True)
-    return [(int(id), 1.0 - float(distance)) for id, distance in pairs if isfinite(distance)]
-
-
-def _rows(numbers: "array[float]", count: int) -> list[list[float]]:
-    width = len(numbers) // count
-    return [numbers[at : at + width].tolist() for at in range(0, len(numbers), width)]
+    return nearest(found["ids"][0], found["distances"][0])
