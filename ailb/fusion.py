@@ -31,7 +31,8 @@ def fused(worded: Ranked, near: Ranked) -> list[tuple[int, float]]:
     best = max((score for _, score in worded), default=0.0)
     scores = {id: score / best if best > 0 else 0.0 for id, score in worded}
     cosines = [cosine for _, cosine in near]
-    least, unit = (min(cosines), max(max(cosines) - min(cosines), MARGIN)) if cosines else (0.0, MARGIN)
+    least = min(cosines) if len(cosines) > 1 else 0.0  # the only one there is stands out from nothing
+    unit = max(max(cosines, default=0.0) - least, MARGIN)
     for id, cosine in near:
         scores[id] = scores.get(id, 0.0) + (cosine - least) / unit
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))

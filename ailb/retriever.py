@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from ailb.embed_question import Questions
 from ailb.embedding import Embedder
 from ailb.errors import Refusal
 from ailb.fusion import Ranked, fused, merged
@@ -37,7 +38,7 @@ class Searcher:
     def __init__(self, documents: Documents, vectors: Vectors, embedder: Embedder, tally: Tally | None = None) -> None:
         self._documents = documents
         self._vectors = vectors
-        self._embedder = embedder
+        self._questions = Questions(embedder)
         self._counts = {how: (tally or Tally()).row("retrievals", how) for how in HOW}
 
     async def search(self, reader: Reader, collection: str, question: str, most: int) -> Found:
@@ -71,17 +72,18 @@ class Searcher:
         """And why there is nothing."""
         if not collection.embedder or not question.strip():
             return (), ""
-        if collection.embedder != self._embedder.name:
+        if collection.embedder != self._questions.name:
             return (), "embedder"
+        deadline = asyncio.get_running_loop().time() + MEANING_SECONDS
         try:
-            async with asyncio.timeout(MEANING_SECONDS):
-                (vector,) = await self._embedder.embed([question], user=user)
+            vector = await self._questions.vector(question, user=user)
+            async with asyncio.timeout_at(deadline):
                 near = await self._vectors.query(collection.id, packed(vector, collection.dimension), most)
         except TimeoutError:
             return (), "timeout"
         except Refusal as refusal:  # of whoever embeds: it is down, or the user's budget is spent
             return (), refusal.code or "unavailable"
         except ValueError as problem:
-            LOG.error("the embedder made no vector of a question", embedder=self._embedder.name, problem=str(problem))
+            LOG.error("the embedder made no vector of a question", embedder=self._questions.name, problem=str(problem))
             return (), "vector"
         return near, "" if near or collection.dimension is None else "vectors"

@@ -9,6 +9,7 @@ from typing import Final, Self
 import structlog
 
 from ailb.aside import Aside
+from ailb.embed_question import Questions
 from ailb.embedding import Embedder
 from ailb.errors import Unavailable
 from ailb.exchange import Exchange, Reply
@@ -73,7 +74,7 @@ class Memory:
         room = Room(models, prices, counter)
         summaries = Summaries(sessions, aside, summary_model, summary_tokens) if summary_model else None
         self._desk = Desk(tally)
-        self._means = Means(sessions, room, self._desk, limits, recent_tokens, recalled_tokens, embedder, summaries)
+        self._means = Means(sessions, room, self._desk, limits, recent_tokens, recalled_tokens, embedder, Questions(embedder), summaries)
         self._pruning: asyncio.Task[None] | None = None
 
     async def __call__(self, exchange: Exchange, call_next: Next) -> Reply:

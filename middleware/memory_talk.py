@@ -1,11 +1,11 @@
 """One request of a conversation: what is put in front of it, and what is remembered of it."""
 
-import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from ailb.embed_question import Questions
 from ailb.embedding import Embedder
 from ailb.errors import BadRequest, Refusal
 from ailb.exchange import Exchange, Outcome
@@ -24,9 +24,6 @@ MOST_RECALLED: Final = 12
 MOST_EMBEDDED: Final = 8000
 """Characters of a turn, or a question, of which a vector is made."""
 
-EMBED_SECONDS: Final = 1.0
-"""How long a question's vector is waited for: a provider takes some tenths of a second, as does a local model that is not loaded yet."""
-
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -39,6 +36,7 @@ class Means:
     recent: int
     recalled: int
     embedder: Embedder
+    questions: Questions
     summaries: Summaries | None = None
 
 
@@ -111,15 +109,14 @@ class Talk:
         return told(unknown(found, now), question, tokens, summary, about(summary))
 
     async def _near(self, question: str) -> Near | None:
-        embedder = self._means.embedder
-        if not embedder.name or not question.strip():
+        questions = self._means.questions
+        if not questions.name or not question.strip():
             return None
         try:
-            async with asyncio.timeout(EMBED_SECONDS):
-                (vector,) = await embedder.embed([question[:MOST_EMBEDDED]], user=self._session.user)
+            vector = await questions.vector(question[:MOST_EMBEDDED], user=self._session.user)
         except (Refusal, TimeoutError):  # a provider that is gone, or that the user cannot pay
             return None
-        return Near(embedder.name, vector)
+        return Near(questions.name, vector)
 
     def _tell(self, turns: Sequence[Turn], block: Told, *, summary: bool) -> None:
         self._exchange.record["memory"] = {

@@ -33,7 +33,11 @@ def test_a_meaning_that_stands_out_counts_as_much_as_the_best_words() -> None:
 
 
 def test_scores_that_say_nothing_divide_by_nothing() -> None:
-    assert [(1, 0.0), (2, 0.0)] == fused([(1, 0.0)], [(2, 0.5)])
+    assert [(1, 0.0), (2, 0.0), (3, 0.0)] == fused([(1, 0.0)], [(2, 0.5), (3, 0.5)])
+
+
+def test_the_only_one_that_is_found_by_its_meaning_has_a_score() -> None:
+    assert [(1, 0.5)] == fused([], [(1, 0.3)])
 
 
 def passage(id: int, text: str, document: str = "d", heading: str = "h", page: int | None = None) -> Passage:

@@ -7,6 +7,7 @@ import pytest
 from ailb.clients.messages_prompt import MessagesPrompt
 from ailb.clients.ollama_prompt import OllamaPrompt
 from ailb.embed_none import NoEmbedder
+from ailb.embed_question import Questions
 from ailb.exchange import Exchange, Outcome
 from ailb.models import Models
 from ailb.prompt import Prompt
@@ -30,7 +31,8 @@ THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "s"}
 
 def means(sessions: MemorySessions, recent: int = 1000, recalled: int = 500) -> Means:
     counter = WordCounter()
-    return Means(sessions, Room(Models({"p": ["m"]}), FixedPrices(), counter), Desk(Tally()), LIMITS, recent, recalled, NoEmbedder())
+    room, none = Room(Models({"p": ["m"]}), FixedPrices(), counter), NoEmbedder()
+    return Means(sessions, room, Desk(Tally()), LIMITS, recent, recalled, none, Questions(none))
 
 
 async def put_in(prompt: Prompt, *turns: Turn, **more: Any) -> tuple[Exchange, Talk]:
