@@ -102,7 +102,10 @@ class Sessions(Protocol):
         """In the place of the summary before, if that is of fewer turns."""
 
     async def embed(self, session: Session, number: int, near: Near) -> None:
-        """Keeps a turn's vector, from then on to be recalled by it as well."""
+        """Keeps a turn's vector, from then on to be recalled by it as well. An empty one: there is nothing in it to be embedded."""
+
+    async def unembedded(self, session: Session, embedder: str, most: int) -> list[Turn]:
+        """The last `most` turns that this embedder has not seen."""
 
     async def prune(self, seconds: float) -> int:
         """Forgets the turns that are older, a bounded number at a time; returns how many sessions lost some."""

@@ -69,6 +69,11 @@ class MemorySessions:
         self._check()
         self.vectors[session, number] = near
 
+    async def unembedded(self, session: Session, embedder: str, most: int) -> list[Turn]:
+        self._check()
+        seen = {number for (whose, number), near in self.vectors.items() if (whose, near.embedder) == (session, embedder)}
+        return [turn for turn in reversed(self.turns.get(session, ())) if turn.number not in seen][:most]
+
     async def prune(self, seconds: float) -> int:
         self._check()
         self.pruned += 1

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from ailb.embed_question import Questions
-from ailb.embedding import Embedder
+from ailb.embedding import Embedder, Vector
 from ailb.errors import BadRequest, Refusal
 from ailb.exchange import Exchange, Outcome
 from ailb.sessions import Begun, Limits, Near, Past, Session, Sessions, Turn, words
@@ -23,6 +23,9 @@ from middleware.memory_window import fitting, messages_of
 MOST_RECALLED: Final = 12
 MOST_EMBEDDED: Final = 8000
 """Characters of a turn, or a question, of which a vector is made."""
+
+MOST_UNSEEN: Final = 4
+"""Turns without a vector that get one behind each answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +149,17 @@ class Talk:
         await self._means.sessions.abandon(self._session, await begun)
 
     async def _embed(self, embedder: Embedder, turn: Turn) -> None:
+        """And a few of those before that it has not seen: it was down, or it is another one than then."""
+        await self._embed_one(embedder, turn)
+        for unseen in await self._means.sessions.unembedded(self._session, embedder.name, MOST_UNSEEN):
+            await self._embed_one(embedder, unseen)
+
+    async def _embed_one(self, embedder: Embedder, turn: Turn) -> None:
         text = turn.text[:MOST_EMBEDDED]
+        vector: Vector = ()
         if text.strip():
             (vector,) = await embedder.embed([text], user=self._session.user)
-            await self._means.sessions.embed(self._session, turn.number, Near(embedder.name, vector))
+        await self._means.sessions.embed(self._session, turn.number, Near(embedder.name, vector))
 
 
 def _asked(turns: Sequence[Turn]) -> str:

@@ -112,6 +112,9 @@ class Direct:
     async def execute(self, statement: Executable, parameters: Any = None) -> Any:
         return self._connection.execute(statement, parameters)
 
+    async def scalars(self, statement: Executable, parameters: Any = None) -> Any:
+        return self._connection.scalars(statement, parameters)
+
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         return self._connection.scalar(statement, parameters)
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -98,9 +98,14 @@ class StoredSessions:
         await self._database.write(lambda connection: connection.execute(statement))
 
     async def embed(self, session: Session, number: int, near: Near) -> None:
-        values = {"embedder": near.embedder, "vector": packed(near.vector)}
+        values = {"embedder": near.embedder, "vector": packed(near.vector) if len(near.vector) else None}
         statement = update(TURNS).where(whose(session), TURNS.c.number == number).values(values)
         await self._database.write(lambda connection: connection.execute(statement))
+
+    async def unembedded(self, session: Session, embedder: str, most: int) -> list[Turn]:
+        unseen = or_(TURNS.c.embedder.is_(None), TURNS.c.embedder != embedder)
+        wanted = select(TURNS).where(whose(session), unseen).order_by(TURNS.c.number.desc()).limit(most)
+        return [turn_of(row) for row in await self._database.read(wanted)]
 
     async def prune(self, seconds: float) -> int:
         return await kept.prune(self._database, self._words, seconds)
@@ -162,12 +167,14 @@ class StoredSessions:
     async def _turns(self, session: Session, scores: dict[int, float], before: int, most: int) -> list[Turn]:
         """The best of those before. Which are before is asked first: the messages of all that were found are many bytes."""
         ids: Any = TURNS.c.id.in_(bindparam("ids", list(scores), expanding=True))
-        there = await self._database.read(select(TURNS.c.id).where(whose(session), TURNS.c.number < before, ids))
-        best = sorted((row["id"] for row in there), key=lambda id: scores[id], reverse=True)[:most]
-        if not best:
-            return []
-        rows = await self._database.read(select(TURNS).where(whose(session), TURNS.c.id.in_(best)))
-        return [turn_of(row) for row in sorted(rows, key=lambda row: best.index(row["id"]))]
+
+        async def look(connection: AsyncConnection) -> list[Turn]:
+            there = await connection.scalars(select(TURNS.c.id).where(whose(session), TURNS.c.number < before, ids))
+            best = sorted(there, key=lambda id: scores[id], reverse=True)[:most]
+            rows = (await connection.execute(select(TURNS).where(whose(session), TURNS.c.id.in_(best)))).mappings()
+            return [turn_of(row) for row in sorted(rows, key=lambda row: best.index(row["id"]))]
+
+        return await self._database.look(look)
 
     async def _remember(self, session: Session, turn: Turn, limits: Limits, messages: bytes, connection: AsyncConnection) -> bool:
         names = {"user": session.user, "session": session.id}

@@ -12,7 +12,7 @@ from ailb.embedding import Vector
 from ailb.errors import Unavailable
 from ailb.exchange import Exchange, Reply
 from ailb.models import Models
-from ailb.sessions import Session, Turn
+from ailb.sessions import Near, Session, Turn
 from ailb.stack import Next
 from ailb.tally import Tally
 from ailb.testing import Result, answers, ask, refuses, run
@@ -257,6 +257,18 @@ async def test_without_meaning_words_are_enough(embedder: FakeEmbedder) -> None:
     rig.fill(ALICE, "Something else")
     result = await rig.say("Is Alice my name?", then=refuses(Unavailable("not remembered")))
     assert ([None], 1) == (rig.sessions.near, result.exchange.record["memory"]["recalled"])
+
+
+async def test_turns_that_were_never_embedded_are_bit_by_bit_behind_the_answers() -> None:
+    """The embedder was down, the gateway was killed, or it is another embedder now."""
+    rig = Rig(embedder=FakeEmbedder("new"))
+    rig.fill("one", "two", "...", "four", "five", " ")
+    ann = Session("ann", "s")
+    rig.sessions.vectors = {(ann, number): Near("old", [1.0, 0.0]) for number in (1, 2)}
+    await rig.say("seven")
+    assert {7, 6, 5, 4, 3} == {number for (_, number), near in rig.sessions.vectors.items() if near.embedder == "new"}
+    await rig.say("eight")
+    assert set(range(1, 9)) == {number for (_, number), near in rig.sessions.vectors.items() if near.embedder == "new"}
 
 
 async def test_long_conversations_are_summed_up() -> None:

@@ -109,6 +109,17 @@ async def test_meaning_counts_beside_words(sessions: StoredSessions, other: str)
     assert [2] == await recalled(sessions, "vulpine", before=3, most=1, near=Near("mine", [1.0, 0.0]))
 
 
+async def test_turns_that_an_embedder_has_not_seen_are_told_the_last_ones_first(sessions: StoredSessions) -> None:
+    for text in ("a fox", "a vixen", "...", "a stone", "a tree"):
+        await say(sessions, text, "")
+    await say(sessions, "another's", "", session=BOB)
+    for number, near in ((2, Near("mine", [1.0, 0.0])), (3, Near("mine", ())), (4, Near("other", [0.6, 0.8]))):
+        await sessions.embed(ANN, number, near)
+    assert [5, 4, 1] == [turn.number for turn in await sessions.unembedded(ANN, "mine", 9)]
+    assert [5, 4] == [turn.number for turn in await sessions.unembedded(ANN, "mine", 2)]
+    assert [2] == await recalled(sessions, "vulpine", near=Near("mine", [1.0, 0.0]))
+
+
 async def test_a_summary_is_of_ever_more_turns(sessions: StoredSessions) -> None:
     turns = [await say(sessions, str(number)) for number in range(3)]
     await sessions.summarize(ANN, "two\0", turns[1])
