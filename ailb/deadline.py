@@ -17,8 +17,9 @@ class Deadline:
         self._handle: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
-        self._task = asyncio.current_task()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(loop)
+        self._handle = loop.call_later(self._seconds, self._expire)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._handle is not None:

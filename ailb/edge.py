@@ -102,7 +102,8 @@ class _Service:
         self._exchange = exchange
         self._outlet = outlet
         self._encoder = speech.encoder(exchange.prompt) if exchange.prompt.stream else None
-        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
         self._reply: Reply | None = None
         self._settling = Settling(exchange, gateway)
         self._cut: Refusal | None = None
@@ -111,7 +112,7 @@ class _Service:
         self._left = self._over = self._cancelling = False
 
     async def run(self, snapshot: Snapshot, receive: Receive) -> None:
-        watching = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin_watch, receive)
+        watching = self._loop.call_later(WATCH_AFTER_SECONDS, self._begin_watch, receive)
         self._gateway.serving.add(self)
         try:
             await self._serve(snapshot)
@@ -179,8 +180,11 @@ class _Service:
         await self._outlet.whole(reply.status, answer_headers.of(self._exchange, reply.headers), body)
 
     async def _stream(self, reply: Reply, encode: Callable[[Event], bytes]) -> None:
-        outlet, ahead = self._outlet, aiter(reply)
-        while (data := self._told(await anext(ahead, None), encode)) is not None:
+        outlet, see = self._outlet, self._settling.see
+        async for batch in reply:
+            see(batch)
+            data = encode(batch[0]) if len(batch) == 1 else b"".join([encode(event) for event in batch])
+            del batch  # or a stream that waits for its next batch would hold the last
             if not data:
                 continue
             if not outlet.started:
@@ -188,13 +192,6 @@ class _Service:
             await outlet.write(data)
         if not outlet.started:
             await outlet.start(reply.status, answer_headers.of_stream(self._exchange, self._speech, reply.headers))
-
-    def _told(self, batch: list[Event] | None, encode: Callable[[Event], bytes]) -> bytes | None:
-        """A batch as the client gets it. A function of its own, so that a stream that waits for its next batch does not hold the last."""
-        if batch is None:
-            return None
-        self._settling.see(batch)
-        return encode(batch[0]) if len(batch) == 1 else b"".join([encode(event) for event in batch])
 
     def _begin_watch(self, receive: Receive) -> None:
         self._watcher = asyncio.create_task(self._watch(receive))

@@ -215,6 +215,11 @@ class Reply:
             batch = see(batch)
         return batch
 
+    @property
+    def closes(self) -> bool:
+        """Whether there is something to give back."""
+        return self._close is not None
+
     def close(self) -> None:
         if self._close is not None:
             close, self._close = self._close, None

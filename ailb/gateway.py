@@ -91,6 +91,7 @@ class Gateway:
         self._first = first
         self.store = store
         self.id = token_hex(6)
+        self._hop = f"1.1 ailb-{self.id}"
         self.serving: set[Service] = set()
         self.draining = False
         self.ending = False
@@ -192,10 +193,12 @@ class Gateway:
 
     def via(self, received: str) -> str:
         """The outgoing `Via`. Raises LoopDetected when the request has been here before."""
+        if not received:
+            return self._hop
         hops = [hop.strip() for hop in received.split(",") if "ailb-" in hop]
         if any(hop.endswith(self.id) for hop in hops) or len(hops) >= MOST_HOPS:
             raise LoopDetected("this request has been through this gateway before: a provider's base_url leads back to it")
-        return ", ".join([*hops, f"1.1 ailb-{self.id}"])
+        return ", ".join([*hops, self._hop])
 
     def now(self) -> int:
         return int(self._clock.unix())

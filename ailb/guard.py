@@ -6,7 +6,6 @@ The outermost ASGI middleware. It gives each request its id.
 import re
 from collections.abc import Awaitable, Collection, Mapping
 from random import Random
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,17 +25,15 @@ _ONCE = (
     *(b"host", b"content-length", b"content-type"),
     *(b"authorization", b"x-user-id", b"x-api-key", b"x-session-id", b"x-preferred-model", b"idempotency-key"),
 )
-_NAMES: Final[Mapping[bytes, str]] = MappingProxyType(
-    {
-        name.encode(): name
-        for name in (
-            *("accept", "accept-encoding", "accept-language", "anthropic-version", "authorization", "connection", "content-length"),
-            *("content-type", "host", "traceparent", "transfer-encoding", "user-agent", "via", "x-api-key", "x-forwarded-for"),
-            *("x-forwarded-proto", "x-real-ip", "x-stainless-arch", "x-stainless-async", "x-stainless-lang", "x-stainless-os"),
-            *("x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime", "x-stainless-runtime-version"),
-        )
-    }
-)
+_NAMES: Final[Mapping[bytes, str]] = {
+    name.encode(): name
+    for name in (
+        *("accept", "accept-encoding", "accept-language", "anthropic-version", "authorization", "connection", "content-length"),
+        *("content-type", "host", "traceparent", "transfer-encoding", "user-agent", "via", "x-api-key", "x-forwarded-for"),
+        *("x-forwarded-proto", "x-real-ip", "x-stainless-arch", "x-stainless-async", "x-stainless-lang", "x-stainless-os"),
+        *("x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime", "x-stainless-runtime-version"),
+    )
+}
 """The usual ones, made once: an open stream holds its request's headers."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -88,9 +85,10 @@ class Guard:
         if not host and version == "1.0":
             return
         parts = _HOST.match(host)
-        if parts is None or int(parts["port"] or 0) > 65535:
+        name, port = parts.groups() if parts else ("", None)
+        if not name or (port and int(port) > 65535):
             raise BadRequest("the Host header is missing or malformed")
-        if self._hosts and parts["name"].lower() not in self._hosts:
+        if self._hosts and name.lower() not in self._hosts:
             raise Misdirected("this gateway does not serve that Host (server.allowed_hosts)")
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:

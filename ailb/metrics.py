@@ -5,7 +5,7 @@ usage guide lists, `ailb_tokens_processed` and `ailb_cost_total_usd` without Pro
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -84,18 +84,13 @@ class Metrics:
             row[_INPUT] += outcome.usage.input
             row[_OUTPUT] += outcome.usage.output
         self._ends.count(exchange, outcome)
-        self._searches.count(exchange.notes)
-        self.memories.count(exchange.notes)
+        if exchange.notes:
+            self._noted(exchange.notes)
         for attempt in exchange.attempts:
             self._attempt(attempt.target.provider, str(attempt.status))
             if attempt.cost is not None:
                 self._holds[0] += 1
                 self._series_of(attempt.target).row[_COST] += attempt.cost
-        if "clamped" in exchange.notes:
-            self._clamps[0] += 1
-        for scope in exchange.notes.get("budget_warning", "").split(", "):
-            if scope:
-                self._warn(scope)
 
     def shadow(self, model: str, outcome: Outcome) -> None:
         self._shadows.count(model, outcome)
@@ -142,6 +137,15 @@ class Metrics:
         yield CounterMetricFamily("ailb_budget_holds", "Attempts for which money was held", value=sums["holds",][0])
         yield CounterMetricFamily("ailb_budget_clamps", "Answers that were capped at what was left", value=sums["clamps",][0])
         yield GaugeMetricFamily("ailb_open_exchanges", "Requests being served", value=sums["open",][0])
+
+    def _noted(self, notes: Mapping[str, Any]) -> None:
+        self._searches.count(notes)
+        self.memories.count(notes)
+        if "clamped" in notes:
+            self._clamps[0] += 1
+        for scope in notes.get("budget_warning", "").split(", "):
+            if scope:
+                self._warn(scope)
 
     def _attempt(self, provider: str, status: str) -> None:
         row = self._attempts.get((provider, status))

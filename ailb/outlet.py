@@ -20,18 +20,16 @@ FRESH: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store",
 UNBUFFERED: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-cache, no-store", "x-accel-buffering": "no"})
 """A stream may not be kept back either."""
 
-_NAMES: Final[Mapping[str, bytes]] = MappingProxyType(
-    {
-        name: name.encode()
-        for name in (
-            *("cache-control", "content-length", "content-type", "vary", "x-accel-buffering", "x-request-id"),
-            *("x-ailb-provider", "x-ailb-model", "x-ailb-attempts", "x-ailb-latency-ms"),
-        )
-    }
-)
-_VALUES: Final[Mapping[str, bytes]] = MappingProxyType(
-    {value: value.encode() for value in (JSON, *FRESH.values(), "text/event-stream; charset=utf-8", "no-cache, no-store", "no", "0", "1")}
-)
+_NAMES: Final[Mapping[str, bytes]] = {
+    name: name.encode()
+    for name in (
+        *("cache-control", "content-length", "content-type", "vary", "x-accel-buffering", "x-request-id"),
+        *("x-ailb-provider", "x-ailb-model", "x-ailb-attempts", "x-ailb-latency-ms"),
+    )
+}
+_VALUES: Final[Mapping[str, bytes]] = {
+    value: value.encode() for value in (JSON, *FRESH.values(), "text/event-stream; charset=utf-8", "no-cache, no-store", "no", "0", "1")
+}
 """What stands in most answers, encoded once: a server keeps an answer's headers for as long as a stream is open."""
 
 
@@ -71,12 +69,12 @@ class Outlet:
         self._beating: asyncio.Task[None] | None = None
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        headers = {"content-type": JSON, "content-length": str(len(body)), **headers}
-        await self.start(status, headers)
-        last = max(0, len(body) - 1) // SLICE * SLICE
-        for at in range(0, last, SLICE):
+        await self.start(status, {"content-type": JSON, "content-length": str(len(body)), **headers})
+        at = 0
+        while len(body) - at > SLICE:
             await self._write(body[at : at + SLICE], more=True)
-        await self._write(body[last:], more=False)
+            at += SLICE
+        await self._write(body[at:], more=False)
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status

@@ -75,7 +75,8 @@ class Innermost:
             attempt.abandoned = True
             attempt.ended = exchange.elapsed
             raise
-        exchange.on_settle(lambda outcome: reply.close())  # a layer further out may fail before the edge has it
+        if reply.closes:
+            exchange.on_settle(lambda outcome: reply.close())  # a layer further out may fail before the edge has it
         exchange.answered = attempt
         attempt.first_event = exchange.elapsed
         attempt.status = reply.status

@@ -20,9 +20,12 @@ def count(value: object) -> int:
     return int(min(value, MOST))
 
 
-def _inner(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = usage.get(name)
-    return value if type(value) is dict else NOTHING
+def _details(usage: Mapping[str, Any], name: str, other: str) -> Mapping[str, Any]:
+    for place in (name, other):
+        value = usage.get(place)
+        if type(value) is dict and value:
+            return value
+    return NOTHING
 
 
 def _either(usage: Mapping[str, Any], name: str, other: str) -> int:
@@ -52,10 +55,14 @@ class Usage:
         if self.cached + self.cache_written > self.input:
             self.cached = min(self.cached, self.input)
             self.cache_written = min(self.cache_written, self.input - self.cached)
-        self.cache_written_1h = min(self.cache_written_1h, self.cache_written)
-        self.reasoning = min(self.reasoning, self.output)
-        self.audio_input = min(self.audio_input, self.input)
-        self.audio_output = min(self.audio_output, self.output)
+        if self.cache_written_1h > self.cache_written:
+            self.cache_written_1h = self.cache_written
+        if self.reasoning > self.output:
+            self.reasoning = self.output
+        if self.audio_input > self.input:
+            self.audio_input = self.input
+        if self.audio_output > self.output:
+            self.audio_output = self.output
 
     @property
     def total(self) -> int:
@@ -67,8 +74,8 @@ class Usage:
 
         Perplexity's deep research leaves its reasoning out of `completion_tokens` and what it read out of `prompt_tokens`, and bills both.
         """
-        given: Mapping[str, Any] = _inner(usage, "prompt_tokens_details") or _inner(usage, "input_tokens_details")
-        made = _inner(usage, "completion_tokens_details") or _inner(usage, "output_tokens_details")
+        given = _details(usage, "prompt_tokens_details", "input_tokens_details")
+        made = _details(usage, "completion_tokens_details", "output_tokens_details")
         read = count(usage.get("citation_tokens"))
         thought = count(usage.get("reasoning_tokens")) if read else 0
         return cls(

@@ -74,14 +74,14 @@ class Known:
         )
 
 
-async def tokens(prompt: Prompt, characters: int, narrow: int | None, counter: Counter) -> int | None:
+async def tokens(prompt: Prompt, characters: int, narrow: int, counter: Counter) -> int | None:
     """Of a prompt with so many `characters` that might not fit into `narrow`, counted; None for one that does, and where it cannot be
     counted in time.
 
     Without images, sound and files, whose size nobody knows before they are read: to hold money for the worst case is one thing, to send
     a request away for it another.
     """
-    if narrow is None or (4 * characters + FIXED <= narrow and bound(prompt) <= narrow):
+    if 4 * characters + FIXED <= narrow and bound(prompt) <= narrow:
         return None
     try:
         async with asyncio.timeout(COUNT_SECONDS):

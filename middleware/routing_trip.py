@@ -69,7 +69,7 @@ class Trip:
         while more:
             while (health := self._next()) is not None:
                 try:
-                    return await (self._hedged(health) if manners.hedge else self._ask(health))
+                    return (await (self._hedged(health) if manners.hedge else self._leg(health))).reply
                 except UpstreamFailure as failure:
                     if not failure.retry_elsewhere:
                         self._queue.clear()
@@ -84,7 +84,7 @@ class Trip:
         """Queues the model's targets; false where none of them can do what the request needs."""
         desk, prompt = self._desk, self._exchange.prompt
         characters = sum(map(len, prompt.texts()))
-        length = await tokens(prompt, characters, served.narrow, desk.counter)
+        length = await tokens(prompt, characters, served.narrow, desk.counter) if served.narrow else None
         dropped = list(unable(prompt, served, length)) if served.picky or length is not None else []
         able: Sequence[Health] = served.healths
         if dropped:
@@ -93,7 +93,7 @@ class Trip:
         estimate = Estimate(characters, prompt.output_cap, desk.prices, desk.known.healths)
         ranking = self._rank(model, able, served.manners, estimate) if able else []
         self._considered.append(Considered(ranking, dropped, estimate))
-        self._queue.extend(health for _, health in ranking)
+        self._queue.extend([health for _, health in ranking])
         if not able:
             self._unfit = BadRequest(f"no target of {model} can take this request: it {dropped[0][1]}", param="model", code="unsupported")
         return bool(able)
@@ -122,9 +122,6 @@ class Trip:
             self._barred.append((health, why or "circuit open"))
         return None
 
-    async def _ask(self, health: Health) -> Reply:
-        return (await self._leg(health)).reply
-
     async def _leg(self, health: Health) -> Visit:
         """A visit that was answered."""
         exchange = self._exchange
@@ -147,14 +144,14 @@ class Trip:
             raise
         return visit
 
-    async def _hedged(self, health: Health) -> Reply:
+    async def _hedged(self, health: Health) -> Visit:
         prompt = self._exchange.prompt
         delay = None if prompt.has_tools or self._exchange.dry else health.latency.p95(prompt.stream)
         if delay is None:
-            return await self._ask(health)
+            return await self._leg(health)
         won = await first_of(self._leg(health), delay, self._second)
         won.wins()
-        return won.reply
+        return won
 
     def _second(self) -> Coroutine[Any, Any, Visit] | None:
         health = self._next()

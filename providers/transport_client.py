@@ -4,18 +4,19 @@ aiohttp's session does for each request what nobody here asks for: redirects, co
 that writes the body, headers merged three times. That took more of the processor than everything that AILB does itself. What is left of
 it is written down here: a pool of connections (with TLS, names and addresses), its parser, and the reader of a body.
 
-Not in aiohttp's documentation, so checked by tests on real sockets: `Connection.protocol`, `ResponseHandler`, its `set_response_params`
-and `read`, and the connector's `_factory` and `_resolve_host`.
+Not in aiohttp's documentation, so checked by tests on real sockets: `Connection.protocol`, `ResponseHandler`, its `set_response_params`,
+`read` and `resume_reading`, how its reader of a body waits, and the connector's `_factory` and `_resolve_host`.
 """
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import aiohttp
 from aiohttp.abc import ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from yarl import URL
 
@@ -48,6 +49,17 @@ class Answer:
         self._connection = connection
         content.on_eof(partial(_release, connection))
 
+    def coming(self) -> "asyncio.Future[None] | None":
+        """What to wait for before `content.read_nowait()`; None where there is something to read, or nothing more to come. One that was
+        awaited may have been for nothing. As aiohttp waits, without its three coroutines and its timer for each piece.
+        """
+        content: Any = self.content
+        if content.is_eof() or content._buffer or content._exception is not None:
+            return None
+        waiter: asyncio.Future[None] = content._loop.create_future()
+        content._waiter = waiter
+        return waiter
+
     def close(self) -> None:
         """Idempotent. An answer that was not read to its end takes its connection with it, and tells whoever still reads."""
         content = self.content
@@ -64,13 +76,17 @@ class Client:
         self._connector = _Connector(local)
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds)
         self._routes: dict[tuple[str, URL], _Route] = {}
+        self._via = ("", b"")
+        """The last `via`, and its line: nearly all are the same."""
 
     async def ask(self, method: str, url: URL, body: bytes = b"", headers: Mapping[str, str] | None = None, via: str = "") -> Answer:
         """Raises Stale, aiohttp's ClientError, HttpProcessingError for what is not HTTP, ValueError for what HTTP cannot carry."""
         route = self._routes.get((method, url)) or self._route(method, url)
         head = _lines({**route.headers, **headers}) if headers else route.lines
         if via:
-            head += _lines({"via": via})
+            if via != self._via[0]:
+                self._via = (via, _lines({"via": via}))
+            head += self._via[1]
         if body or method != "GET":
             head += b"content-length: %d\r\n" % len(body)
         try:
@@ -106,10 +122,18 @@ class _Route:
     __slots__ = ("headers", "line", "lines", "request")
 
     def __init__(self, method: str, url: URL, headers: Mapping[str, str]) -> None:
-        self.request = aiohttp.ClientRequest(method, url, loop=asyncio.get_running_loop())  # only ever asked where it goes to
+        self.request = _Request(method, url, loop=asyncio.get_running_loop())  # only ever asked where it goes to
         self.line = f"{method} {url.raw_path_qs} HTTP/1.1\r\n".encode()
         self.headers = {"host": self.request.headers["Host"], "accept": "*/*", **headers}
         self.lines = _lines(self.headers)
+
+
+class _Request(aiohttp.ClientRequest):
+    """aiohttp makes the key of the pool anew each time that it is asked."""
+
+    @cached_property
+    def connection_key(self) -> ConnectionKey:
+        return super().connection_key
 
 
 class _Protocol(ResponseHandler):
@@ -117,6 +141,11 @@ class _Protocol(ResponseHandler):
 
     used = False
     """Whether a request went over it before."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """After each read aiohttp lets its parser go on, which has something left only if it was paused."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         super().set_exception(exc, *cause)

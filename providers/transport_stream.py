@@ -50,7 +50,7 @@ class Stream:
         if self._ready is not None:
             batch, self._ready = self._ready, None
             return batch
-        decoder, idle = self._decoder, self._idle
+        response, decoder, idle = self._response, self._decoder, self._idle
         while not self._ended:
             if decoder.error is not None:
                 self._fail(decoder.error)
@@ -60,7 +60,9 @@ class Stream:
             if idle is not None:
                 idle.waiting()
             try:
-                chunk = await self._content.readany()
+                while (coming := response.coming()) is not None:
+                    await coming
+                chunk = self._content.read_nowait()
             except LOST as lost:
                 raise UpstreamBroken(f"the upstream's stream was cut: {reason(lost)}") from lost
             if idle is not None:

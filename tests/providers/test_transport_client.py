@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from gzip import compress
 
 import aiohttp
 import pytest
@@ -9,6 +10,8 @@ from yarl import URL
 from providers import transport_client
 from providers.transport_client import Answer, Client, Stale
 from tests.providers.lines import SOON, Peer, Server, counts, hello, serving
+
+LARGE = bytes(range(256)) * 20_000
 
 
 @asynccontextmanager
@@ -95,6 +98,51 @@ async def test_who_closes_an_answer_tells_its_reader_and_the_upstream() -> None:
         with pytest.raises(aiohttp.ClientConnectionError):
             await reading
         await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+
+
+@pytest.mark.parametrize(("coding", "sent"), [("identity", LARGE), ("gzip", compress(LARGE))])
+async def test_a_large_answer_that_is_read_slowly_is_whole(coding: str, sent: bytes) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.send(f"HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {len(sent)}\r\n\r\n".encode() + sent)
+
+    async with serving(script) as server, client(server) as (asking, url):
+        answer = await asking.ask("POST", url, b"{}")
+        parts: list[bytes] = []
+        while not parts or parts[-1]:
+            await asyncio.sleep(0)  # more comes meanwhile than is held, so that the connection is paused
+            while (coming := answer.coming()) is not None:
+                await coming
+            parts.append(answer.content.read_nowait())
+        assert LARGE == b"".join(parts)
+
+
+@pytest.mark.parametrize("status", [200, 204])
+async def test_nothing_is_waited_for_where_nothing_comes(status: int) -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.answer(b"", status)
+
+    async with serving(script) as server, client(server) as (asking, url):
+        answer = await asking.ask("POST", url, b"{}")
+        assert (None, b"") == (answer.coming(), answer.content.read_nowait())
+
+
+async def test_who_waits_is_told_that_the_answer_was_closed() -> None:
+    async def script(peer: Peer, *_: object) -> None:
+        await peer.stream(b"one", end=False)
+        await peer.reader.read()
+        raise ConnectionError
+
+    async with serving(script) as server, client(server) as (asking, url):
+        answer = await asking.ask("POST", url, b"{}")
+        assert b"one\n" == await answer.content.readany()
+        coming = answer.coming()
+        assert coming is not None
+        answer.close()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await coming
+        assert answer.coming() is None
+        with pytest.raises(aiohttp.ClientConnectionError):
+            answer.content.read_nowait()
 
 
 async def test_an_answer_that_came_before_its_request_was_taken_leaves_no_half_request_in_the_pool() -> None:
