@@ -1,42 +1,38 @@
 """The ledger, in the database: admits what every budget can pay for, writes the holds down, and settles them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from itertools import chain, count
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import orjson
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.errors import BudgetExceeded, Refusal, Unpriced
 from ailb.ledger import Charge, Hold, Intent, Preview, Standing
 from ailb.rates import Rates
-from ailb.store.counters import Budget, Counter, Counters, Place, Scope
+from ailb.store.counters import Budget, Counter, Counters
 from ailb.store.database import Database
 from ailb.store.many import Many
 from ailb.store.schema import HOLDS
-from ailb.store.scopes import COLUMNS, MOST_NANOS, columns, scopes
+from ailb.store.scopes import MOST_NANOS, Spender, ids, spender
 from ailb.store.seen import seen
-from ailb.store.settling import Settlement, give_back, take, write_down
+from ailb.store.settling import Settled, Settlement, give_back, take, write_down
 from ailb.store.writer import Unsure
 from ailb.usage import MOST
 
-_OWN: Final = ("id", "process_id", "at", "rates", "output_tokens", "nanos", "tokens", "windows")
-_INSERT: Final = Many(insert(HOLDS), (*_OWN, *COLUMNS))
+_WHAT: Final = ("rates", "prompt_tokens", "output_tokens", "nanos", "tokens", "windows")
+_INSERT: Final = Many(insert(HOLDS), ("id", "process_id", "at", "request_id", "session_id", "attempt", *Spender._fields, *_WHAT))
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """An intent that waits for its hold."""
 
     id: str
     intent: Intent
-    row: Mapping[str, Any]
-    scopes: tuple[Scope, ...]
+    spender: Spender
 
 
 class Books:
@@ -53,8 +49,7 @@ class Books:
     async def hold(self, intent: Intent) -> Hold:
         """See Ledger. Whoever is cancelled meanwhile holds nothing."""
         self._database.check()
-        row = columns(intent)
-        request = _Request(f"{self._series}{next(self._numbers):012x}", intent, row, scopes(row))
+        request = _Request(f"{self._series}{next(self._numbers):012x}", intent, spender(intent))
         future = self._database.writer.put(self.write, request)
         try:
             hold: Hold = await future
@@ -66,7 +61,7 @@ class Books:
     async def preview(self, intent: Intent) -> Preview:
         """See Ledger. The budgets are read one after the other, as of about now."""
         budgets = await seen(self._database, intent)
-        answer = _decide(_Request("", intent, {}, ()), budgets)
+        answer = _decide("", intent, budgets)
         if isinstance(answer, Hold):
             return Preview(answer)
         return Preview(Hold("", intent, 0, 0, 0, tuple(_standing(*one) for one in budgets)), answer)
@@ -79,8 +74,8 @@ class Books:
         """A Batch. What is settled comes first: what it gives back is there for those who ask."""
         settlements = [item for item in items if not isinstance(item, _Request)]
         requests = [item for item in items if isinstance(item, _Request)]
-        holds = await self._write(connection, settlements, requests)
-        return [holds[item.id] if isinstance(item, _Request) else None for item in items]
+        answers = iter(await self._write(connection, settlements, requests))
+        return [next(answers) if isinstance(item, _Request) else None for item in items]
 
     async def close_out(self, connection: AsyncConnection, settlements: Sequence[Settlement]) -> None:
         """Settles holds of others, in the middle of a `Database.write`."""
@@ -91,40 +86,43 @@ class Books:
 
     async def _write(
         self, connection: AsyncConnection, settlements: Sequence[Settlement], requests: Sequence[_Request]
-    ) -> dict[str, Hold | Refusal]:
-        """All counters are read at once and written at once, for those who give back and those who ask."""
+    ) -> list[Hold | Refusal]:
+        """All counters are read at once and written at once, for those who give back and those who ask. An answer for each request."""
         counters, now = self._counters, self._database.micros()
         settled = await take(connection, settlements) if settlements else []
         if not settled and not requests:
-            return {}
-        await counters.budgets(connection, chain(*(one.scopes for one in settled), *(request.scopes for request in requests)))
-        held = [one.held for one in settled]
-        spent = [counters.paying(one.scopes, one.row["at"]) for one in settled]
-        paying = {request.id: counters.paying(request.scopes, now) for request in requests}
-        found = await counters.read(connection, set(chain(*held, *spent, *paying.values())))
-        for one, back, places in zip(settled, held, spent, strict=True):
-            give_back(one, back, places, found)
+            return []
+        await counters.budgets(connection, {*(one.spender for one in settled), *(one.spender for one in requests)})
+        spent = [counters.paying(one.spender, one.at) for one in settled]
+        paying = [counters.paying(one.spender, now) for one in requests]
+        held = map(Settled.held, settled, spent)
+        found = await counters.read(connection, set(chain(*held, *(pays.budgets for pays in chain(spent, paying)))))
+        for one, pays in zip(settled, spent, strict=True):
+            give_back(one, pays, found)
         await write_down(connection, settled)
-        for places in paying.values():
-            for place in places.keys() - found.keys():
-                found[place] = await counters.begin(connection, places[place], place[1])
-        answers = {one.id: _decide(one, [(budget, found[place]) for place, budget in paying[one.id].items()]) for one in requests}
-        holds = [answer for answer in answers.values() if isinstance(answer, Hold)]
-        rows = {request.id: request.row for request in requests}
-        await _INSERT.execute(connection, [self._row(rows[hold.id], hold, paying[hold.id], now) for hold in holds])
+        answers: list[Hold | Refusal] = []
+        holds: list[tuple[Any, ...]] = []
+        for request, pays in zip(requests, paying, strict=True):
+            for place, budget in pays.budgets.items():
+                if place not in found:
+                    found[place] = await counters.begin(connection, budget, place[1])
+            answer = _decide(request.id, request.intent, [(budget, found[place]) for place, budget in pays.budgets.items()])
+            answers.append(answer)
+            if isinstance(answer, Hold):
+                holds.append(self._row(request, answer, pays.windows, now))
+        await _INSERT.execute(connection, holds)
         await counters.save(connection, found)
         return answers
 
-    def _row(self, row: Mapping[str, Any], hold: Hold, places: Collection[Place], now: int) -> tuple[Any, ...]:
-        rates = None if hold.intent.rates is None else self._rates(hold.intent.rates)
-        windows = orjson.dumps(list(places)).decode() if places else "[]"
-        own = (hold.id, self._process_id, now, rates, hold.output_tokens, hold.nanos, hold.tokens, windows)
-        return (*own, *row.values())
+    def _row(self, request: _Request, hold: Hold, windows: str, now: int) -> tuple[Any, ...]:
+        intent = request.intent
+        rates = None if intent.rates is None else self._rates(intent.rates)
+        what = (rates, intent.prompt_tokens, hold.output_tokens, hold.nanos, hold.tokens, windows)
+        return (hold.id, self._process_id, now, *ids(intent), intent.attempt, *request.spender, *what)
 
 
-def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Refusal:
+def _decide(id: str, intent: Intent, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Refusal:
     """A hold, counted in every budget, or the refusal."""
-    intent = request.intent
     if budgets and intent.rates is None:
         return Unpriced(f"the price of {intent.model} at {intent.provider} is not known, and a budget applies")
     output = _granted(intent, budgets)
@@ -134,7 +132,7 @@ def _decide(request: _Request, budgets: Sequence[tuple[Budget, Counter]]) -> Hol
     nanos = min(intent.rates.worst(intent.prompt_tokens, intent.choices * output), MOST_NANOS) if intent.rates else 0
     for _, counter in budgets:
         counter.hold(nanos, tokens)
-    return Hold(request.id, intent, nanos, tokens, output, tuple(_standing(budget, counter) for budget, counter in budgets))
+    return Hold(id, intent, nanos, tokens, output, tuple([_standing(budget, counter) for budget, counter in budgets]))
 
 
 def _granted(intent: Intent, budgets: Sequence[tuple[Budget, Counter]]) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ailb.errors import Conflict, NotFound
 from ailb.store.database import Database
 from ailb.store.schema import BUDGETS, COUNTERS, ENTRIES, REVISIONS, SPEND
-from ailb.store.scopes import clean, scopes
+from ailb.store.scopes import Spender, clean, scopes
 from ailb.store.windows import Windows, day
 
 MOST_REASON: Final = 1000
@@ -24,7 +24,6 @@ MOST_REASON: Final = 1000
 
 _MOST_ID: Final = 2**63 - 1
 _SAME: Final = ("at", "request_id", "attempt", "user_id", "key_id", "provider", "model", "asked", "session_id", "status")
-_SPENDER: Final = ("user_id", "key_id", "provider", "model", "asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ async def _entry(connection: AsyncConnection, id: int) -> RowMapping:
 
 
 async def _roll_up(connection: AsyncConnection, entry: RowMapping, difference: int) -> None:
-    mine = [SPEND.c.day == day(entry["at"]), *(SPEND.c[name] == entry[name] for name in _SPENDER)]
+    mine = [SPEND.c.day == day(entry["at"]), *(SPEND.c[name] == entry[name] for name in Spender._fields)]
     changed = await connection.execute(update(SPEND).where(*mine).values(nanos=SPEND.c.nanos + difference))
     if changed.rowcount != 1:
         raise Conflict(f"row {entry['id']} cannot be corrected: the roll-up does not have it; ask ailb audit")
@@ -92,7 +91,7 @@ async def _roll_up(connection: AsyncConnection, entry: RowMapping, difference: i
 async def _count(connection: AsyncConnection, entry: RowMapping, difference: int) -> None:
     """In every window in which it was spent. One that has no counter yet begins with what the roll-up has."""
     of_budget = COUNTERS.c.budget_id == BUDGETS.c.id
-    mine = tuple_(BUDGETS.c.scope, BUDGETS.c.scope_id).in_(scopes({name: entry[name] for name in _SPENDER}))
+    mine = tuple_(BUDGETS.c.scope, BUDGETS.c.scope_id).in_(scopes(Spender(*(entry[name] for name in Spender._fields))))
     found = select(COUNTERS.c.budget_id, COUNTERS.c.window_start, BUDGETS.c.period).join_from(COUNTERS, BUDGETS, of_budget)
     windows = Windows()  # where weeks and months begin is in the counters already
     for id, start, period in (await connection.execute(found.where(mine, COUNTERS.c.window_start <= entry["at"]))).all():

@@ -4,11 +4,11 @@ Budgets are remembered between transactions for as long as their revision stays 
 is asked for in each: no change is ever missed, and no budget is read twice.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from secrets import randbits
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, cast, func, insert, or_, select, text, true, tuple_, update
@@ -17,10 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.store.many import Listed, Many
 from ailb.store.schema import BUDGETS, COUNTERS, HOLDS, SPEND
+from ailb.store.scopes import Scope, Spender, scopes
 from ailb.store.windows import Period, Windows, day
-
-Scope = tuple[str, str]
-"""`("user", "ann")`; the second is empty for `global`."""
 
 _MOST_REMEMBERED: Final = 50_000
 _REVISION: Final = "SELECT number FROM revisions WHERE name = 'budgets'"
@@ -97,6 +95,13 @@ Place = tuple[str, int]
 """Which counter: the budget's id and the start of the window."""
 
 
+class Paying(NamedTuple):
+    """The counters of what somebody spends at some time, each with its budget; `windows` is how a hold writes them down."""
+
+    budgets: Mapping[Place, Budget]
+    windows: str
+
+
 class Counters:
     """The counters that a transaction needs, read at once and written at once."""
 
@@ -104,28 +109,31 @@ class Counters:
         self.windows = windows
         self._revision: Any = ()
         self._known: dict[Scope, tuple[Budget, ...]] = {}
-        self._paying: dict[tuple[tuple[Scope, ...], int], Mapping[Place, Budget]] = {}
+        self._applying: dict[Spender, tuple[Budget, ...]] = {}
+        self._paying: dict[tuple[Spender, int], Paying] = {}
 
-    async def budgets(self, connection: AsyncConnection, scopes: Iterable[Scope]) -> Mapping[Scope, tuple[Budget, ...]]:
-        """The budgets of at least these scopes, as they are in this transaction."""
+    async def budgets(self, connection: AsyncConnection, spenders: Iterable[Spender]) -> None:
+        """Reads the budgets that pay for what these spend, as they are in this transaction. Then `paying` knows them."""
         revision = (await connection.exec_driver_sql(_REVISION)).fetchone()
-        if revision != self._revision or len(self._known) + len(self._paying) > _MOST_REMEMBERED:
-            self._known, self._paying, self._revision = {}, {}, revision
-        unknown = sorted({scope for scope in scopes if scope not in self._known})
+        if revision != self._revision or len(self._known) + len(self._applying) + len(self._paying) > _MOST_REMEMBERED:
+            self._known, self._applying, self._paying, self._revision = {}, {}, {}, revision
+        new = {spender: scopes(spender) for spender in spenders if spender not in self._applying}
+        unknown = sorted({scope for all in new.values() for scope in all if scope not in self._known})
         if unknown:
             rows = (await connection.execute(_BUDGETS, {"scopes": unknown})).mappings()
             found = sorted(map(Budget.of, rows), key=lambda budget: (budget.scope, budget.scope_id, budget.period))
             self._known.update(dict.fromkeys(unknown, ()))
             self._known.update({scope: tuple(group) for scope, group in groupby(found, lambda budget: (budget.scope, budget.scope_id))})
-        return self._known
+        for spender, all in new.items():
+            self._applying[spender] = tuple(budget for scope in all for budget in self._known[scope])
 
-    def paying(self, scopes: tuple[Scope, ...], at: int) -> Mapping[Place, Budget]:
-        """Of `scopes` that `budgets` was asked for before, in this transaction: the counters of what is spent at that time."""
-        key = (scopes, day(at))  # no window begins within a day
+    def paying(self, spender: Spender, at: int) -> Paying:
+        """For somebody about whom `budgets` was asked before, in this transaction."""
+        key = (spender, day(at))  # no window begins within a day
         found = self._paying.get(key)
         if found is None:
-            found = {(budget.id, self.windows.start(budget.period, at)): budget for budget in applying(self._known, scopes)}
-            self._paying[key] = found
+            budgets = {(budget.id, self.windows.start(budget.period, at)): budget for budget in self._applying[spender]}
+            found = self._paying[key] = Paying(budgets, orjson.dumps(list(budgets)).decode())
         return found
 
     async def read(self, connection: AsyncConnection, places: Collection[Place]) -> dict[Place, Counter]:
@@ -181,8 +189,3 @@ def _of(table: Any, budget: Budget) -> ColumnElement[bool]:
 async def bump(connection: AsyncConnection) -> None:
     """For whoever changes budgets, in the same transaction. A number that was never there: one that was rolled back does not come again."""
     await connection.execute(_BUMP, {"number": randbits(62)})
-
-
-def applying(budgets: Mapping[Scope, Sequence[Budget]], scopes: Iterable[Scope]) -> list[Budget]:
-    """Each budget once."""
-    return [budget for scope in dict.fromkeys(scopes) for budget in budgets.get(scope, ())]

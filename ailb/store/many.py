@@ -3,8 +3,9 @@
 Values are what the drivers take: numbers, text, bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Insert, Select, TextClause, Update, UpdateBase
@@ -12,24 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class Many:
-    """One statement for many rows. `names` are the parameters, in the order in which the rows have them."""
+    """One statement for many rows. `names` are the parameters, at least two, in the order in which the rows have them."""
 
     def __init__(self, statement: Insert | Update | TextClause, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = names
-        self._compiled: dict[str, tuple[str, list[int]]] = {}
+        self._compiled: dict[str, tuple[str, Callable[[Sequence[Any]], Any]]] = {}
 
     async def execute(self, connection: AsyncConnection, rows: Sequence[Sequence[Any]]) -> None:
         """Nothing, where there are no rows."""
         if not rows:
             return
-        sql, order = self._compiled.get(connection.dialect.name) or self._compile(connection)
-        await connection.exec_driver_sql(sql, [tuple([row[place] for place in order]) for row in rows])
+        sql, ordered = self._compiled.get(connection.dialect.name) or self._compile(connection)
+        await connection.exec_driver_sql(sql, list(map(ordered, rows)))
 
-    def _compile(self, connection: AsyncConnection) -> tuple[str, list[int]]:
+    def _compile(self, connection: AsyncConnection) -> tuple[str, Callable[[Sequence[Any]], Any]]:
         columns = list(self._names) if isinstance(self._statement, Insert) else None
         compiled: Any = self._statement.compile(dialect=connection.dialect, column_keys=columns)
-        made = str(compiled), [self._names.index(name) for name in compiled.positiontup]
+        made = str(compiled), itemgetter(*map(self._names.index, compiled.positiontup))
         self._compiled[connection.dialect.name] = made
         return made
 

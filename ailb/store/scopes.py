@@ -1,11 +1,12 @@
 """Whose money an attempt is: the scopes of its budgets, from names that every database can keep."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from ailb.ledger import Intent
 from ailb.money import MOST, NANO
-from ailb.store.counters import Scope
+
+Scope = tuple[str, str]
+"""`("user", "ann")`; the second is empty for `global`."""
 
 MOST_NANOS: Final = MOST * NANO
 """No attempt is written down with more, so that sums stay within 64 bits."""
@@ -15,7 +16,14 @@ _REQUEST: Final = 128
 _KEY: Final = 40
 
 
-COLUMNS: Final = ("request_id", "attempt", "user_id", "key_id", "provider", "model", "asked", "session_id", "prompt_tokens")
+class Spender(NamedTuple):
+    """Who asks whom for what, by the names of the columns. Nobody's key is empty."""
+
+    user_id: str
+    key_id: str
+    provider: str
+    model: str
+    asked: str
 
 
 def clean(value: str, length: int) -> str:
@@ -25,24 +33,24 @@ def clean(value: str, length: int) -> str:
     return value.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")[:length]
 
 
-def columns(intent: Intent) -> dict[str, Any]:
-    """The columns of `holds` that say who asks whom for what: COLUMNS, in this order."""
-    return {
-        "request_id": clean(intent.request_id, _REQUEST),
-        "attempt": intent.attempt,
-        "user_id": clean(intent.user, _NAME),
-        "key_id": clean(intent.key_id or "", _KEY),
-        "provider": clean(intent.provider, _NAME),
-        "model": clean(intent.model, _NAME),
-        "asked": clean(intent.asked, _NAME),
-        "session_id": None if intent.session_id is None else clean(intent.session_id, _NAME),
-        "prompt_tokens": intent.prompt_tokens,
-    }
+def spender(intent: Intent) -> Spender:
+    return Spender(
+        clean(intent.user, _NAME),
+        clean(intent.key_id or "", _KEY),
+        clean(intent.provider, _NAME),
+        clean(intent.model, _NAME),
+        clean(intent.asked, _NAME),
+    )
 
 
-def scopes(row: Mapping[str, Any]) -> tuple[Scope, ...]:
+def ids(intent: Intent) -> tuple[str, str | None]:
+    """The ids of the request and of its session."""
+    return clean(intent.request_id, _REQUEST), None if intent.session_id is None else clean(intent.session_id, _NAME)
+
+
+def scopes(spender: Spender) -> tuple[Scope, ...]:
     """Every scope whose budgets pay for it. A model counts under the name that the client used and the provider's own."""
-    who = (("user", row["user_id"]), ("model", row["model"]), ("provider", row["provider"]), ("global", ""))
-    key = (("key", row["key_id"]),) if row["key_id"] else ()
-    asked = (("model", row["asked"]),) if row["asked"] != row["model"] else ()
+    who = (("user", spender.user_id), ("model", spender.model), ("provider", spender.provider), ("global", ""))
+    key = (("key", spender.key_id),) if spender.key_id else ()
+    asked = (("model", spender.asked),) if spender.asked != spender.model else ()
     return (*key, *who, *asked)

@@ -4,13 +4,13 @@ from ailb.ledger import Intent
 from ailb.store.budgets import Budgets
 from ailb.store.counters import Budget, Counter
 from ailb.store.database import Database
-from ailb.store.scopes import columns, scopes
+from ailb.store.scopes import scopes, spender
 
 
 async def seen(database: Database, intent: Intent) -> list[tuple[Budget, Counter]]:
     """In the order in which a hold counts them. Raises Unavailable."""
     budgets = Budgets(database)
-    states = [state for scope in scopes(columns(intent)) for state in await budgets.get(*scope)]
+    states = [state for scope in scopes(spender(intent)) for state in await budgets.get(*scope)]
     return [
         (
             Budget(state.id, state.scope, state.scope_id, state.period, state.limit_nanos, state.limit_tokens, state.soft_limit_ppm),

@@ -4,16 +4,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ailb.store.budgets import Budgets
-from ailb.store.counters import Budget, Counter, Counters, applying
+from ailb.store.counters import Budget, Counter, Counters
 from ailb.store.database import Database
+from ailb.store.scopes import Spender
 from ailb.store.windows import Windows
 
 ANN = ("user", "ann")
+SPENDER = Spender("ann", "", "p", "m", "m")
 
 
 def asking(counters: Counters, seen: list[list[Budget]]) -> Callable[[AsyncConnection], object]:
     async def work(connection: AsyncConnection) -> None:
-        seen.append(applying(await counters.budgets(connection, [ANN, ("global", "")]), [ANN, ANN]))
+        await counters.budgets(connection, [SPENDER, SPENDER])
+        seen.append(list(counters.paying(SPENDER, 0).budgets.values()))
 
     return work
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from ailb.store.scopes import COLUMNS, clean, columns, scopes
+from ailb.store.scopes import clean, ids, scopes, spender
 from tests.ailb.store.money import intent
 
 
@@ -12,13 +14,14 @@ def test_what_a_database_cannot_keep_is_taken_out(given: str, kept: str) -> None
     assert kept == clean(given, 10)
 
 
-def test_the_columns_have_one_order() -> None:
-    assert COLUMNS == tuple(columns(intent()))
-
-
 def test_everybody_who_pays_is_in_it_once() -> None:
     everybody = {("key", "k1"), ("user", "ann"), ("model", "m"), ("model", "alias"), ("provider", "p"), ("global", "")}
-    found = scopes(columns(intent()))
+    found = scopes(spender(intent()))
     assert everybody == set(found)
     assert len(found) == len(everybody)
-    assert {("user", "ann"), ("model", "m"), ("provider", "p"), ("global", "")} == set(scopes(columns(intent(asked="m", key_id=None))))
+    assert {("user", "ann"), ("model", "m"), ("provider", "p"), ("global", "")} == set(scopes(spender(intent(asked="m", key_id=None))))
+
+
+def test_the_ids_of_request_and_session_are_what_a_database_can_keep() -> None:
+    assert ("r" * 128, "s?") == ids(replace(intent(session_id="s\0"), request_id="r" * 200))
+    assert ("req_1", None) == ids(intent())
