@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from subprocess import PIPE
 
 import pytest
 
@@ -24,6 +25,37 @@ def test_resident_pages_are_the_second_field() -> None:
 def test_this_process_has_memory_and_has_worked() -> None:
     assert procfs.resident_bytes(os.getpid()) > 1_000_000
     assert procfs.cpu_seconds(os.getpid()) > 0
+
+
+MAPS = """\
+55d0c4a00000-55d0c4a02000 r--p 00001000 fd:01 131                        /usr/bin/a name (deleted)
+55d0c5b00000-55d0c5b21000 rw-p 00000000 00:00 0                          [heap]
+7f1c9a000000-7f1c9a001000 r-xp 00002000 fd:01 132
+"""
+
+
+def test_mappings_of_files_are_told_by_inode_whatever_their_names() -> None:
+    first, second = procfs.parse_maps(MAPS.splitlines())
+    assert (0x55D0C4A00000, 0x55D0C4A02000, "fd:01 131", 0x1000) == first
+    assert (0x7F1C9A000000, 0x7F1C9A001000, "fd:01 132", 0x2000) == second
+
+
+def test_anonymous_memory_is_told_in_kilobytes() -> None:
+    assert 3 * 1024 == procfs.parse_anonymous("Rss: 9 kB\nAnonymous:   3 kB\nLazyFree: 0 kB\n")
+
+
+def test_what_two_processes_have_of_the_same_file_counts_once() -> None:
+    """The interpreter's pages are in both, and what each has for itself is not: so it is more than one of them, and less than their sum."""
+    again = "import subprocess, sys; subprocess.run([sys.executable, '-c', TOLD])"
+    told = "import sys; print('there', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", again.replace("TOLD", repr(told))], stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        one, other = procfs.tree(process.pid)
+        once, alone = procfs.shared_bytes(one), procfs.shared_bytes(other)
+        twice = procfs.resident_bytes(one)
+        process.communicate()
+    assert alone < once < twice
 
 
 def test_the_tree_has_the_children() -> None:
