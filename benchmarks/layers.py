@@ -7,7 +7,7 @@ is the best of many rounds, in turns, each until all is on disk. What the ledger
 import asyncio
 import gc
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,7 +81,7 @@ async def measured(folder: Path, rounds: int, requests: int) -> Mapping[str, Cos
         onions = _onions(store, clock)
         for _ in range(rounds):
             for name, onion in onions.items():
-                cost = await _round(onion, _asked(secret, requests), store)
+                cost = await _round(onion, secret, requests, store)
                 best[name] = cost.least(best.get(name, cost))
     names = list(onions)
     return {name: best[name].more(best[before], requests) for before, name in pairwise(names)}
@@ -101,15 +101,12 @@ def _onions(store: Store, clock: Clock) -> dict[str, Next]:
     return {"": innermost, **{name: stack([layers[inner] for inner in names[: place + 1]], innermost) for place, name in enumerate(names)}}
 
 
-def _asked(secret: str, requests: int) -> list[Exchange]:
+def _asked(secret: str) -> Exchange:
     headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
-    exchanges = []
-    for number in range(requests):
-        body = {"model": TARGET.model, "messages": [{"role": "user", "content": "Say something."}], "max_tokens": 100}
-        exchange = Exchange(Prompt(body, headers), id=f"req_{number}", headers=headers, peer="127.0.0.1")
-        exchange.target = TARGET
-        exchanges.append(exchange)
-    return exchanges
+    body = {"model": TARGET.model, "messages": [{"role": "user", "content": "Say something."}], "max_tokens": 100}
+    exchange = Exchange(Prompt(body, headers), id="req_bench", headers=headers, peer="127.0.0.1")
+    exchange.target = TARGET
+    return exchange
 
 
 async def _answer(exchange: Exchange, attempt: Attempt) -> Reply:
@@ -117,24 +114,25 @@ async def _answer(exchange: Exchange, attempt: Attempt) -> Reply:
     return Reply(batches_of([event]))
 
 
-async def _round(onion: Next, exchanges: Sequence[Exchange], store: Store) -> Cost:
-    left = iter(exchanges)
+async def _round(onion: Next, secret: str, requests: int, store: Store) -> Cost:
     process, thread = process_time(), thread_time()
-    await asyncio.gather(*(_client(onion, left) for _ in range(AT_ONCE)))
+    await asyncio.gather(*(_client(onion, secret, requests // AT_ONCE) for _ in range(AT_ONCE)))
     await store.database.catch_up()
     own = thread_time() - thread
     return Cost(own, process_time() - process - own)
 
 
-async def _client(onion: Next, exchanges: Iterator[Exchange]) -> None:
-    for exchange in exchanges:
-        outcome = Outcome("complete", 200, 0.0, usage=USAGE)
+async def _client(onion: Next, secret: str, requests: int) -> None:
+    """As the edge does it: what an exchange has of itself is taken off it, or Python's collector would have to find it."""
+    for _ in range(requests):
+        exchange, outcome = _asked(secret), Outcome("complete", 200, 0.0, usage=USAGE)
         reply = await onion(exchange)
-        async for _ in reply:
+        async for _event in reply:
             pass
+        exchange.attempt_hooks.clear()
         outcome.seconds = exchange.elapsed
-        for settler in reversed(exchange.settlers):
-            waiting = settler(outcome)
+        while exchange.settlers:
+            waiting = exchange.settlers.pop()(outcome)
             if waiting is not None:
                 await waiting
 
