@@ -96,7 +96,7 @@ def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: 
             **more,
         }
     )
-    return Record(made, later)
+    return Record(bytes(memoryview(made)), later)  # a copy: orjson's own bytes hold all that it had taken to write, 4 kB and more
 
 
 def word(refusal: Refusal | None) -> str | None:

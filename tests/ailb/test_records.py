@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -147,6 +148,18 @@ def test_what_a_layer_would_rather_make_later_is_made_when_somebody_asks() -> No
     for times in (1, 2):
         made = orjson.loads(records.find("a") or b"")
         assert ([{"provider": "a"}], "failover", "req_test", times) == (made["candidates"], made["strategy"], made["id"], len(asked))
+
+
+def test_a_record_takes_what_it_says_that_it_takes() -> None:
+    exchange = paid()
+    recorded(exchange, None, at=0.0)  # what is made once only does not count
+    tracemalloc.start()
+    try:
+        kept = [recorded(exchange, None, at=float(number)) for number in range(100)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1.0 < taken / sum(record.size for record in kept) < 1.5
 
 
 def test_numbers_may_be_large() -> None:
