@@ -8,7 +8,6 @@ from array import array
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
 from math import hypot, isfinite
 from secrets import token_hex
@@ -89,7 +88,7 @@ class ProviderEmbedder:
                     charge = Charge("failed", Usage(), 0, http_status=failure.status, error=failure.code or failure.type)
                 raise Unavailable(f"{self.name} cannot embed now: {failure.message}") from failure
         finally:
-            self._ledger.settle(hold, replace(charge, latency_ms=round((monotonic() - began) * 1000)))
+            self._ledger.settle(hold, charge._replace(latency_ms=round((monotonic() - began) * 1000)))
         return vectors
 
     def _intent(self, texts: Sequence[str], user: str) -> Intent:

@@ -5,8 +5,7 @@ step over every budget that applies, and has written it down before it answers.
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from ailb.errors import Refusal
 from ailb.rates import Rates
@@ -21,8 +20,7 @@ VAIN: Final[tuple[Status, ...]] = ("failed", "abandoned")
 """No request ends with an attempt of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """What an attempt may come to, said before it is made.
 
     `prompt_tokens` is an upper bound. An answer has at most `choices * output_tokens` tokens; the ledger may grant less than
@@ -45,8 +43,7 @@ class Intent:
     session_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """One budget after a hold. `scope` is key, user, model, provider or global. None: that kind of limit is not set."""
 
     budget_id: str
@@ -57,8 +54,7 @@ class Standing:
     """Whether spent and held have passed the soft limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """A durable promise that the attempt's worst case is paid for. `output_tokens` is what was granted, for each choice."""
 
     id: str
@@ -69,8 +65,7 @@ class Hold:
     standings: tuple[Standing, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What an attempt came to. `estimated`: nobody reported the usage, so it was counted or the hold was kept."""
 
     status: Status
@@ -83,8 +78,7 @@ class Charge:
     first_event_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(NamedTuple):
     """What a hold would be now. With a `refusal` it would be none: then nothing is in it but how the budgets stand."""
 
     hold: Hold

@@ -5,7 +5,7 @@ summed exactly and rounded up once, to the nano-dollar.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
 import orjson
@@ -48,11 +48,15 @@ class Rates:
     audio_output: int = LIKE
     request: int = 0
     tiers: tuple[tuple[int, "Rates"], ...] = ()
+    dearest: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """Of the rates of input, and of those of output, without tiers."""
 
     def __post_init__(self) -> None:
         for name, like in _KINDS:
             if getattr(self, name) == LIKE:
                 object.__setattr__(self, name, getattr(self, like))
+        given = max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input)
+        object.__setattr__(self, "dearest", (given, max(self.output, self.reasoning, self.audio_output)))
 
     @staticmethod
     def flat(rates: Mapping[str, int]) -> "Rates":
@@ -134,8 +138,7 @@ class Rates:
 
     def _dearest(self, prompt_tokens: int) -> tuple[int, int, int]:
         """The dearest rates of input and of output, and for the request, of all tiers that the prompt may reach."""
-        given = max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input)
-        made, request = max(self.output, self.reasoning, self.audio_output), self.request
+        (given, made), request = self.dearest, self.request
         for threshold, rates in self.tiers:
             if prompt_tokens > threshold:
                 more = rates._dearest(prompt_tokens)
@@ -143,7 +146,7 @@ class Rates:
         return given, made, request
 
 
-_NAMES: Final = tuple(field.name for field in fields(Rates) if field.name != "tiers")
+_NAMES: Final = tuple(one.name for one in fields(Rates) if one.init and one.name != "tiers")
 
 FREE: Final = Rates()
 

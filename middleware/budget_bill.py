@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from math import ceil
+from typing import NamedTuple
 
 from ailb.errors import Refusal, UpstreamFailure, UpstreamRefusal
 from ailb.exchange import Attempt
@@ -23,8 +24,7 @@ class Open:
     capped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(NamedTuple):
     """`nanos` is 0 too where nobody knows the price."""
 
     usage: Usage

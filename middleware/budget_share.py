@@ -1,6 +1,8 @@
 """How long an answer may become of which the client did not say it."""
 
-from ailb.ledger import Hold, Intent
+from collections.abc import Sequence
+
+from ailb.ledger import Hold, Intent, Standing
 from ailb.rates import Rates
 
 LEAST = 1024
@@ -23,7 +25,7 @@ class Shares:
     def __init__(self, share: float, safe: int) -> None:
         self._ppm = int(share * 1_000_000)
         self._safe = safe
-        self._left: dict[tuple[str, ...], tuple[int | None, int | None]] = {}
+        self._seen: dict[tuple[str, ...], Sequence[Standing]] = {}
 
     def most(self, intent: Intent, known: int | None, *, sure: bool) -> int:
         """Tokens to hold for each choice. `known` is more than any answer of the model has, and its own cap if that is `sure`."""
@@ -34,7 +36,9 @@ class Shares:
         return min(most, max(min(LEAST, self._safe), fits), most if sure else self._safe)
 
     def _fits(self, intent: Intent, most: int) -> int:
-        nanos, tokens = self._left.get(_who(intent), (None, None))
+        standings = self._seen.get(_who(intent), ())
+        nanos = min((standing.left_nanos for standing in standings if standing.left_nanos is not None), default=None)
+        tokens = min((standing.left_tokens for standing in standings if standing.left_tokens is not None), default=None)
         if nanos is None and tokens is None:
             return self._safe
         fits = [most]
@@ -46,13 +50,10 @@ class Shares:
 
     def learn(self, hold: Hold) -> None:
         who = _who(hold.intent)
-        self._left.pop(who, None)
-        self._left[who] = (
-            min((standing.left_nanos for standing in hold.standings if standing.left_nanos is not None), default=None),
-            min((standing.left_tokens for standing in hold.standings if standing.left_tokens is not None), default=None),
-        )
-        if len(self._left) > MOST_KEPT:
-            del self._left[next(iter(self._left))]
+        self._seen.pop(who, None)
+        self._seen[who] = hold.standings
+        if len(self._seen) > MOST_KEPT:
+            del self._seen[next(iter(self._seen))]
 
     def _part(self, left: int) -> int:
         return left * self._ppm // 1_000_000

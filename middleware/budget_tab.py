@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -51,10 +51,8 @@ class Tab:
 
     async def open(self, attempt: Attempt) -> None:
         """Raises BudgetExceeded, Unpriced or Unavailable; then nothing is held. Attempts that came to nothing are charged first."""
-        for open in [open for open in self._open if open.attempt.over]:
-            counting = self._close(open, _vain(open.attempt), open.attempt.ended or self._exchange.elapsed)
-            if counting is not None:
-                await counting
+        if self._open:
+            await self._charge_vain()
         intent, longest = self._intent(attempt)
         hold = await self._hold(intent, attempt.prompt)
         capped = _limits(hold) and (longest is None or hold.output_tokens < longest)
@@ -77,6 +75,12 @@ class Tab:
             exchange.reply_headers[CLAMPED_HEADER] = str(told.hold.output_tokens)
             exchange.notes["clamped"] = told.hold.output_tokens
 
+    async def _charge_vain(self) -> None:
+        for open in [open for open in self._open if open.attempt.over]:
+            counting = self._close(open, _vain(open.attempt), open.attempt.ended or self._exchange.elapsed)
+            if counting is not None:
+                await counting
+
     async def _hold(self, intent: Intent, prompt: Prompt) -> Hold:
         """The bound of a prompt is several times what it takes. Before that refuses anybody, the prompt is counted."""
         try:
@@ -89,7 +93,7 @@ class Tab:
                 given = intent.prompt_tokens
             if given >= intent.prompt_tokens:
                 raise
-        return await self._ask(replace(intent, prompt_tokens=given))
+        return await self._ask(intent._replace(prompt_tokens=given))
 
     async def _ask(self, intent: Intent) -> Hold:
         """Of a dry exchange it is what a hold would be."""
@@ -206,7 +210,7 @@ class Tab:
             session_id=prompt.session_id,
         )
         if longest is None:
-            return replace(intent, output_tokens=self._till.shares.most(intent, known, sure=known != context)), known
+            return intent._replace(output_tokens=self._till.shares.most(intent, known, sure=known != context)), known
         return intent, longest
 
 
@@ -224,8 +228,7 @@ def _capped(prompt: Prompt, tokens: int) -> Prompt:
 
 def _limits(hold: Hold) -> bool:
     """Whether the answer's length matters to a budget."""
-    limited = any(standing.left_nanos is not None for standing in hold.standings)
-    return (limited and hold.nanos > 0) or any(standing.left_tokens is not None for standing in hold.standings)
+    return any(one.left_tokens is not None or (one.left_nanos is not None and hold.nanos > 0) for one in hold.standings)
 
 
 def _ms(seconds: float) -> int:

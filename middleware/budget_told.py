@@ -22,9 +22,9 @@ def tell_standings(exchange: Exchange, hold: Hold) -> None:
     left = [standing.left_nanos for standing in hold.standings if standing.left_nanos is not None]
     if left:
         headers[LEFT_HEADER] = text(max(0, min(left)))
-    scopes = dict.fromkeys(standing.scope for standing in hold.standings if standing.warning)
-    if scopes:
-        headers[WARNING_HEADER] = exchange.notes["budget_warning"] = ", ".join(scopes)
+    passed = [standing.scope for standing in hold.standings if standing.warning]
+    if passed:
+        headers[WARNING_HEADER] = exchange.notes["budget_warning"] = ", ".join(dict.fromkeys(passed))
 
 
 def with_cost(event: Event, nanos: int) -> Event:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -45,7 +46,7 @@ def test_each_rate_has_its_place() -> None:
     found = rates("anthropic", "claude-sonnet-4-5")
     assert found is not None
     assert (found.at(200_000).json(), found.tiers) == (found.json(), ((200_000, high),))
-    assert Rates.flat({name: getattr(found, name) for name in Rates.__dataclass_fields__ if name != "tiers"}) == low
+    assert replace(found, tiers=()) == low
 
 
 def test_audio_that_the_list_leaves_out_is_filled_in() -> None:

@@ -1,7 +1,5 @@
 """Every ending is in test_budget.py; here is what only this module knows."""
 
-from dataclasses import replace
-
 import pytest
 
 from ailb.errors import BadRequest, Refusal, UpstreamBroken, UpstreamRefusal, UpstreamSilent
@@ -25,7 +23,7 @@ def opened(hold: Hold = HOLD, *, stream: bool = True, failure: Refusal | None = 
 
 def test_a_hold_that_is_kept_is_its_worst_case() -> None:
     assert Bill(Usage(100, 80), 260, estimated=True) == kept(HOLD)
-    assert 0 == kept(Hold("h", replace(INTENT, rates=None), 0, 180, 40)).nanos
+    assert 0 == kept(Hold("h", INTENT._replace(rates=None), 0, 180, 40)).nanos
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 0), ("Hi", 1), ("four", 2), ("日本", 2), ("\ud800", 1)])
@@ -48,7 +46,7 @@ async def test_what_was_reported_on_the_way_counts_for_a_stream_that_was_cut() -
 
 @pytest.mark.parametrize(("standings", "nanos"), [((Standing("b", "key", 5, None, False),), 4), ((), 102)])
 async def test_within_a_budget_an_estimate_is_never_more_than_what_was_held(standings: tuple[Standing, ...], nanos: int) -> None:
-    open = opened(Hold("h", replace(INTENT, prompt_tokens=2, choices=1), 4, 3, 1, standings))
+    open = opened(Hold("h", INTENT._replace(prompt_tokens=2, choices=1), 4, 3, 1, standings))
     for event in chunks(*["word "] * 50, usage=None):
         open.seen.take(event)
     came_to = await estimated(open, WordCounter())

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from ailb.store.scopes import clean, ids, scopes, spender
@@ -23,5 +21,5 @@ def test_everybody_who_pays_is_in_it_once() -> None:
 
 
 def test_the_ids_of_request_and_session_are_what_a_database_can_keep() -> None:
-    assert ("r" * 128, "s?") == ids(replace(intent(session_id="s\0"), request_id="r" * 200))
+    assert ("r" * 128, "s?") == ids(intent(session_id="s\0")._replace(request_id="r" * 200))
     assert ("req_1", None) == ids(intent())
