@@ -1,7 +1,9 @@
 """What goes over the pipes between a process and its worker: frames, each its length in four bytes and then its bytes."""
 
-import asyncio
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+if TYPE_CHECKING:  # the worker does without it
+    from asyncio import StreamReader
 
 HEAD: Final = 4
 MOST: Final = 1 << 30
@@ -31,6 +33,6 @@ def read(pipe: BinaryIO) -> bytes | None:
     return body
 
 
-async def receive(pipe: asyncio.StreamReader) -> bytes:
+async def receive(pipe: "StreamReader") -> bytes:
     """Raises IncompleteReadError at the end, which is an EOFError."""
     return await pipe.readexactly(int.from_bytes(await pipe.readexactly(HEAD), "big"))

@@ -52,7 +52,7 @@ class _Embeds:
     def model(self, path: str | None) -> tuple[str, Any]:
         """Raises ConfigError."""
         from ailb.embed_files import found
-        from ailb.embed_local import Model
+        from ailb.embed_model import Model
 
         files = found(path)
         if path not in self._models:

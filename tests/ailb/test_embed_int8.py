@@ -5,7 +5,7 @@ import pytest
 
 from ailb.embed_files import Files, found
 from ailb.embed_int8 import INPUTS, LAYERS, OUTPUT, computed
-from ailb.embed_local import Model
+from ailb.embed_model import Model
 from ailb.protobuf import field, fields
 
 pytestmark = pytest.mark.skipif(find_spec("onnxruntime") is None, reason="ailb[rag] is not installed")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ailb.embed_files import found
-from ailb.embed_local import DIMENSION, LocalEmbedder, saturates
+from ailb.embed_local import DIMENSION, LocalEmbedder
 from ailb.embedding import Vector
 from ailb.errors import ConfigError
 
@@ -96,18 +96,3 @@ async def test_a_file_that_has_changed_since_is_told_at_the_start(tmp_path: Path
 def test_nobody_wants_a_network() -> None:
     ran = subprocess.run([sys.executable, "-c", OFFLINE], capture_output=True, check=False, timeout=50)
     assert (b"384\n", b"", 0) == (ran.stdout, ran.stderr, ran.returncode)
-
-
-@pytest.mark.parametrize(
-    ("machine", "cpus", "expected"),
-    [
-        ("x86_64", "flags : fpu avx2 avx512f avx512_vnni", False),
-        ("x86_64", "flags : fpu avx2 avx_vnni", False),
-        ("x86_64", "flags : fpu avx2 avx512f", True),
-        ("AMD64", "", True),
-        ("aarch64", "Features : fp asimd", False),
-        ("arm64", "", False),
-    ],
-)
-def test_where_sums_end_at_16_bits_they_are_made_otherwise(machine: str, cpus: str, expected: bool) -> None:
-    assert expected is saturates(machine, cpus)
