@@ -25,9 +25,6 @@ from ailb.settling import Settling
 from ailb.strict import parse
 
 LOG = structlog.get_logger("ailb.edge")
-WATCH_AFTER_SECONDS: Final = 0.05
-"""When the watcher for the hang-up starts. It is a task, which an answer that is there before does not need to pay for."""
-
 SHED_SECONDS: Final = 0.05
 MOST_UNREAD: Final = 65_536
 
@@ -49,7 +46,7 @@ class Edge:
         outlet = Outlet(collected(send) if scope["http_version"] == "1.0" else send, id)
         try:
             exchange = await self._open(scope, receive, live.snapshot)
-            await _Service(self._speech, self._gateway, exchange, outlet).run(live.snapshot, receive)
+            await _Service(self._speech, self._gateway, exchange, outlet, receive).run(live.snapshot)
         except Refusal as refusal:
             await self._refuse(send, scope, refusal)
         except ClientLeft:
@@ -66,7 +63,7 @@ class Edge:
     async def _open(self, scope: Scope, receive: Receive, snapshot: Snapshot) -> Exchange:
         headers: Mapping[str, str] = scope["ailb.headers"]
         server = snapshot.config.server
-        limit = Deadline(server.body_seconds)
+        limit = Deadline(server.body_seconds, self._gateway.rounds)
         body = await read_body(receive, headers, most=server.max_body_bytes, limit=limit, setting="server.max_body_bytes")
         prompt = self._speech.prompt(parse(body), headers)
         prompt.received = self._gateway.now()
@@ -96,14 +93,14 @@ class Edge:
 class _Service:
     """One exchange being served."""
 
-    def __init__(self, speech: Speech, gateway: Gateway, exchange: Exchange, outlet: Outlet) -> None:
+    def __init__(self, speech: Speech, gateway: Gateway, exchange: Exchange, outlet: Outlet, receive: Receive) -> None:
         self._speech = speech
         self._gateway = gateway
         self._exchange = exchange
         self._outlet = outlet
+        self._receive = receive
         self._encoder = speech.encoder(exchange.prompt) if exchange.prompt.stream else None
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(self._loop)
+        self._task = asyncio.current_task()
         self._reply: Reply | None = None
         self._settling = Settling(exchange, gateway)
         self._cut: Refusal | None = None
@@ -111,8 +108,8 @@ class _Service:
         self._draining: Draining | None = None
         self._left = self._over = self._cancelling = False
 
-    async def run(self, snapshot: Snapshot, receive: Receive) -> None:
-        watching = self._loop.call_later(WATCH_AFTER_SECONDS, self._begin_watch, receive)
+    async def run(self, snapshot: Snapshot) -> None:
+        self._gateway.rounds.add(self)
         self._gateway.serving.add(self)
         try:
             await self._serve(snapshot)
@@ -128,7 +125,7 @@ class _Service:
             await self._refuse(InternalError("internal error"))
         finally:
             self._over = True
-            watching.cancel()
+            self._gateway.rounds.discard(self)
             if self._watcher is not None:
                 self._watcher.cancel()
                 self._watcher = None  # whose frame has this: a cycle would keep the whole exchange until the collector comes by
@@ -193,12 +190,13 @@ class _Service:
         if not outlet.started:
             await outlet.start(reply.status, answer_headers.of_stream(self._exchange, self._speech, reply.headers))
 
-    def _begin_watch(self, receive: Receive) -> None:
-        self._watcher = asyncio.create_task(self._watch(receive))
+    def late(self) -> None:
+        """From now on the hang-up is watched for. That takes a task, which an answer that is there before does not need to pay for."""
+        self._watcher = asyncio.create_task(self._watch())
 
-    async def _watch(self, receive: Receive) -> None:
+    async def _watch(self) -> None:
         """The request was read to its end, so the next thing that comes is the hang-up."""
-        while (await receive())["type"] != "http.disconnect":
+        while (await self._receive())["type"] != "http.disconnect":
             continue
         if not self._over:
             self._leave()

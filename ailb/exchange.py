@@ -204,12 +204,9 @@ class Reply:
         self._each.append(see)
 
     def __aiter__(self) -> AsyncIterator[list[Event]]:
-        return self
+        return self if self._each else self._batches
 
-    def __anext__(self) -> Awaitable[list[Event]]:
-        return self._seen() if self._each else self._batches.__anext__()
-
-    async def _seen(self) -> list[Event]:
+    async def __anext__(self) -> list[Event]:
         batch = await self._batches.__anext__()
         for see in self._each:
             batch = see(batch)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from ailb.clock import Clock
+from ailb.deadline import Rounds
 from ailb.discovery import discover
 from ailb.errors import ConfigError, LoopDetected, Refusal, Unavailable
 from ailb.health_checks import look_after
@@ -93,6 +94,7 @@ class Gateway:
         self.id = token_hex(6)
         self._hop = f"1.1 ailb-{self.id}"
         self.serving: set[Service] = set()
+        self.rounds = Rounds()
         self.draining = False
         self.ending = False
         self._load = load

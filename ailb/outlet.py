@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 import orjson
@@ -14,10 +13,10 @@ JSON = "application/json"
 SLICE: Final = 64 * 1024
 """What is handed to the server at once of a whole answer. A smaller one fits a socket's buffers, so nobody waits for its reader."""
 
-FRESH: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-store", "vary": "Authorization"})
+FRESH: Final[Mapping[str, str]] = {"cache-control": "no-store", "vary": "Authorization"}
 """No answer may be kept by anything in between, and none is for somebody else."""
 
-UNBUFFERED: Final[Mapping[str, str]] = MappingProxyType({"cache-control": "no-cache, no-store", "x-accel-buffering": "no"})
+UNBUFFERED: Final[Mapping[str, str]] = {"cache-control": "no-cache, no-store", "x-accel-buffering": "no"}
 """A stream may not be kept back either."""
 
 _NAMES: Final[Mapping[str, bytes]] = {

@@ -1,8 +1,9 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from ailb.deadline import Deadline
+from ailb.deadline import ROUND_SECONDS, Deadline, Rounds
 
 
 async def forever() -> None:
@@ -15,8 +16,10 @@ def cancellations() -> int:
     return task.cancelling()
 
 
-async def test_what_takes_too_long_is_a_timeout() -> None:
-    with pytest.raises(TimeoutError), Deadline(0.01):
+@pytest.mark.parametrize("rounds", [lambda: None, Rounds])
+@pytest.mark.parametrize("seconds", [0.01, 3 * ROUND_SECONDS])
+async def test_what_takes_too_long_is_a_timeout(seconds: float, rounds: Callable[[], Rounds | None]) -> None:
+    with pytest.raises(TimeoutError), Deadline(seconds, rounds()):
         await forever()
     assert cancellations() == 0
     await asyncio.sleep(0)
@@ -82,3 +85,36 @@ async def test_the_outer_of_two_deadlines_ends_both() -> None:
     with pytest.raises(TimeoutError), Deadline(0.01), Deadline(10):
         await forever()
     assert cancellations() == 0
+
+
+class Waiting:
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.times = 0
+
+    def late(self) -> None:
+        self.told.set()
+        self.times += 1
+
+
+async def test_what_is_there_for_long_is_told_once_and_what_is_over_is_not() -> None:
+    rounds, brief, left, long, last = Rounds(), Waiting(), Waiting(), Waiting(), Waiting()
+    for one in (brief, left, long):
+        rounds.add(one)
+    rounds.discard(brief)
+    turn = asyncio.Event()
+    asyncio.get_running_loop().call_later(1.5 * ROUND_SECONDS, turn.set)
+    await turn.wait()
+    rounds.discard(left)
+    rounds.add(last)
+    await long.told.wait()
+    await last.told.wait()
+    assert [0, 0, 1, 1] == [one.times for one in (brief, left, long, last)]
+
+
+async def test_rounds_rest_where_nothing_is_under_way_and_begin_again() -> None:
+    rounds = Rounds()
+    for _ in range(2):
+        one = Waiting()
+        rounds.add(one)
+        await one.told.wait()
