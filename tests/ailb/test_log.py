@@ -82,6 +82,14 @@ def test_no_key_gets_out(out: Out, style: str) -> None:
     assert out.text.count(HIDDEN) >= 5
 
 
+@pytest.mark.parametrize("value", [f"\ud800 {KEY}", {1: KEY}])
+def test_what_json_cannot_say_costs_no_line(out: Out, value: object) -> None:
+    logger(out, "json").info("odd", value=value, id="r")
+    (event,) = out.events
+    assert ("'odd'", "'r'") == (event["event"], event["id"])
+    assert HIDDEN in event["value"]
+
+
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_an_exception_comes_with_its_traceback(out: Out, style: str) -> None:
     said = logger(out, style)
@@ -112,17 +120,17 @@ async def test_lines_are_written_together_and_soon(out: Out) -> None:
 
     raw = Raw()
     lines = Lines(raw)
-    lines.write(b"one")
-    lines.write(b"two")
+    lines.write({"event": "one"})
+    lines.write({"event": "two"})
     assert raw.getvalue() == b""
     await asyncio.wait_for(flushed.wait(), 10)
-    assert raw.getvalue() == b"one\ntwo\n"
+    assert raw.getvalue() == b'{"event":"one"}\n{"event":"two"}\n'
 
 
 def test_without_a_loop_a_line_is_written_at_once() -> None:
     raw = io.BytesIO()
-    Lines(raw).write(b"one")
-    assert raw.getvalue() == b"one\n"
+    Lines(raw).write({"event": "one"})
+    assert raw.getvalue() == b'{"event":"one"}\n'
 
 
 def test_nothing_to_flush_writes_nothing() -> None:
