@@ -13,6 +13,14 @@ from ailb.usage import Usage
 from middleware.budget_seen import Seen
 
 
+class Bill(NamedTuple):
+    """`nanos` is 0 too where nobody knows the price."""
+
+    usage: Usage
+    nanos: int
+    estimated: bool = False
+
+
 @dataclass(slots=True)
 class Open:
     """An attempt whose hold is not settled yet, the `prompt` that it was made for, and whether the hold caps its answer."""
@@ -22,14 +30,17 @@ class Open:
     prompt: Prompt
     seen: Seen = field(default_factory=Seen)
     capped: bool = False
+    _exact: Bill | None = None
 
-
-class Bill(NamedTuple):
-    """`nanos` is 0 too where nobody knows the price."""
-
-    usage: Usage
-    nanos: int
-    estimated: bool = False
+    @property
+    def exact(self) -> Bill | None:
+        """For the reported usage, where that can be believed; asked for with the answer and again at its end, and reckoned once."""
+        usage = self.seen.exact
+        if usage is None:
+            return None
+        if self._exact is None or self._exact.usage is not usage:
+            self._exact = Bill(usage, cost(self.hold, usage))
+        return self._exact
 
 
 NOTHING = Bill(Usage(), 0)
@@ -50,9 +61,9 @@ def known(open: Open, *, asked: bool) -> Bill | None:
     failure = open.attempt.failure
     if not asked or free(failure):
         return NOTHING
-    usage = open.seen.exact
-    if usage is not None:
-        return Bill(usage, cost(open.hold, usage))
+    exact = open.exact
+    if exact is not None:
+        return exact
     if failure is None and not open.seen.events and not open.prompt.stream:
         return kept(open.hold)
     return None

@@ -16,7 +16,7 @@ from ailb.money import text
 from ailb.prompt import Prompt
 from ailb.rates import Prices
 from ailb.tokens import Counter, bound
-from middleware.budget_bill import Bill, Open, Rough, cost, error, estimated, known
+from middleware.budget_bill import Bill, Open, Rough, error, estimated, known
 from middleware.budget_record import note
 from middleware.budget_share import Shares
 from middleware.budget_told import COST_HEADER, tell_standings, with_cost
@@ -118,10 +118,10 @@ class Tab:
         open.seen.take(event)
         if event.usage is None or open.hold.intent.rates is None:
             return event
-        usage = open.seen.exact
-        if usage is None:
+        exact = open.exact
+        if exact is None:
             return event
-        nanos = (exchange.cost or 0) + cost(open.hold, usage)
+        nanos = (exchange.cost or 0) + exact.nanos
         if not exchange.prompt.stream:
             exchange.reply_headers[COST_HEADER] = text(nanos)
             return event
@@ -154,7 +154,7 @@ class Tab:
             "latency_ms": _ms(now - attempt.started),
             "first_event_ms": None if attempt.first_event is None else _ms(attempt.first_event - attempt.started),
         }
-        came_to = known(open, asked=any(made is attempt for made in self._exchange.attempts))
+        came_to = known(open, asked=attempt in self._exchange.attempts)
         if came_to is None:
             return self._count(open, ending)
         self._charge(open, came_to, ending)

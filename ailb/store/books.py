@@ -45,11 +45,13 @@ class Books:
         self._series = token_hex(8)  # drawn once: to ask the system for every id takes longer than to write it down
         self._numbers = count()
         self._rates: Callable[[Rates], str] = lru_cache(1024)(Rates.json)
+        self._spender: Callable[[str, str | None, str, str, str], Spender] = lru_cache(1024)(spender)
 
     async def hold(self, intent: Intent) -> Hold:
         """See Ledger. Whoever is cancelled meanwhile holds nothing."""
         self._database.check()
-        request = _Request(f"{self._series}{next(self._numbers):012x}", intent, spender(intent))
+        who = self._spender(intent.user, intent.key_id, intent.provider, intent.model, intent.asked)
+        request = _Request(f"{self._series}{next(self._numbers):012x}", intent, who)
         future = self._database.writer.put(self.write, request)
         try:
             hold: Hold = await future

@@ -33,14 +33,8 @@ def clean(value: str, length: int) -> str:
     return value.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")[:length]
 
 
-def spender(intent: Intent) -> Spender:
-    return Spender(
-        clean(intent.user, _NAME),
-        clean(intent.key_id or "", _KEY),
-        clean(intent.provider, _NAME),
-        clean(intent.model, _NAME),
-        clean(intent.asked, _NAME),
-    )
+def spender(user: str, key_id: str | None, provider: str, model: str, asked: str) -> Spender:
+    return Spender(clean(user, _NAME), clean(key_id or "", _KEY), clean(provider, _NAME), clean(model, _NAME), clean(asked, _NAME))
 
 
 def ids(intent: Intent) -> tuple[str, str | None]:

@@ -10,7 +10,8 @@ from ailb.store.scopes import scopes, spender
 async def seen(database: Database, intent: Intent) -> list[tuple[Budget, Counter]]:
     """In the order in which a hold counts them. Raises Unavailable."""
     budgets = Budgets(database)
-    states = [state for scope in scopes(spender(intent)) for state in await budgets.get(*scope)]
+    who = spender(intent.user, intent.key_id, intent.provider, intent.model, intent.asked)
+    states = [state for scope in scopes(who) for state in await budgets.get(*scope)]
     return [
         (
             Budget(state.id, state.scope, state.scope_id, state.period, state.limit_nanos, state.limit_tokens, state.soft_limit_ppm),
