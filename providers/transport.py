@@ -16,7 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from ailb import __version__
-from ailb.deadline import Deadline
+from ailb.deadline import Deadline, Rounds
 from ailb.dialect import Dialect, Outgoing
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamSilent
 from ailb.exchange import Attempt, Exchange, Reply, batches_of
@@ -42,6 +42,7 @@ class HttpProvider:
         self.dialect = dialect
         self.settings = settings
         self._urls: dict[str, URL] = {}
+        self._rounds = Rounds()
         self._clients: list[Client] = []
         """One for each key; one for a provider without any."""
 
@@ -65,7 +66,7 @@ class HttpProvider:
             outgoing = replace(outgoing, headers={**outgoing.headers, **attempt.headers})
         limit = self.settings.timeouts.first_token if prompt.stream else self.settings.timeouts.total
         try:
-            with Deadline(limit):
+            with Deadline(limit, self._rounds):
                 response = await self._post(self._client(attempt.target.credential), exchange, outgoing)
                 try:
                     return await (self._streamed(prompt, response) if prompt.stream else self._whole(exchange, prompt, response))
