@@ -2,7 +2,6 @@
 which does without asyncio: that is 5 MB.
 """
 
-import ctypes
 import platform
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from ailb.embed_files import PACKAGED, Files
 from ailb.embed_int8 import computed
 from ailb.embedding import Vector
 from ailb.errors import Unavailable
+from ailb.heap import give_back
 
 MOST_TOKENS: Final = 256
 """Of a text; the model was trained with no more, and what stands behind them is not seen.
@@ -84,10 +84,3 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
-
-
-def give_back() -> None:
-    """Memory that is free, to the system: loading a model leaves 60 MB of it behind. Only glibc has to be told."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from starlette.applications import Starlette
 
-from ailb import app, log, prices_listed
+from ailb import app, heap, log, prices_listed
 from ailb.clients.chat import Chat
 from ailb.clients.messages import Messages
 from ailb.clients.ollama import OllamaChat
@@ -51,6 +51,7 @@ a connection that is over is one, and so is an error: those that were open durin
 
 def serve(path: Path, environ: Mapping[str, str]) -> int:
     """Runs until SIGTERM or SIGINT. Returns the exit status. Raises ConfigError before anything is served."""
+    heap.share(environ)
     first = _Process(path, environ)
     config = first.snapshot.config
     log.configure(config.log.level, config.log.format)

@@ -35,9 +35,6 @@ MOST_WAITING: Final = 256
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that the process gets. Chroma takes its settings from any, and the gateway's hold keys."""
 
-ARENAS: Final = {"MALLOC_ARENA_MAX": "1"}
-"""Chroma's ten threads take turns: with a heap for each of them, glibc holds 12 MB more of what is free."""
-
 
 class Apart:
     """`Vectors`, open between `async with` and its end. `where`: `{"folder": ...}` absolute, or `{"url": ..., "token": ...}`."""
@@ -236,7 +233,7 @@ class _Child:
 
 async def _started(command: Sequence[str], where: Mapping[str, str]) -> _Child:
     """Raises _Gone."""
-    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | ARENAS
+    environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     paths = (str(Path(ailb.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     try:

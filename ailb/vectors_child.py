@@ -20,6 +20,8 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
+from ailb import heap
+
 HEAD: Final = struct.Struct("<II")
 """How many bytes of JSON follow, and how many of 32-bit floats after them."""
 
@@ -115,6 +117,7 @@ def _lock(path: str) -> None:
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # they go to everybody at the terminal or in the unit, and the gateway drains first
         signal.signal(number, signal.SIG_IGN)
+    heap.share(os.environ)
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     answer_all(sys.stdin.buffer, sink, opened)
