@@ -133,7 +133,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _cost(exchange: Exchange, nanos: int) -> dict[str, Any]:
-    rates = {hold["attempt"]: hold["rates"] for hold in exchange.record.get("holds", ())}
+    holds = exchange.record.get("holds", ())
+    rates = {hold["attempt"]: hold["rates"] for hold in (holds() if callable(holds) else holds)}
     return {
         "usd": number(nanos),
         "estimated": "cost_estimated" in exchange.notes,

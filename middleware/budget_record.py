@@ -1,6 +1,6 @@
 """What an exchange's record says about money: a hold for each attempt, in dollars."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ailb.errors import Refusal
 from ailb.exchange import Exchange
@@ -9,30 +9,56 @@ from ailb.money import NANO
 from ailb.rates import Rates
 
 
-def note(exchange: Exchange, hold: Hold, refusal: Refusal | None = None, *, capped: bool = False) -> None:
-    """Adds to `record["holds"]`, or replaces what was noted of the same attempt. `prompt_tokens` is an upper bound, and `worst_usd` the
-    most that it may come to; `left_*` is what a budget has left beside it. A budget `refuses` that cannot pay for the shortest answer.
+class Noted(NamedTuple):
+    hold: Hold
+    refused: str | None
+    capped: bool
+
+
+class Holds:
+    """Called, it is the record's list: nobody may ever ask for it. `prompt_tokens` is an upper bound, and `worst_usd` the most that an
+    attempt may come to; `left_*` is what a budget has left beside it. A budget `refuses` that cannot pay for the shortest answer.
     """
+
+    __slots__ = ("_noted",)
+
+    def __init__(self) -> None:
+        self._noted: list[Noted] = []
+
+    def add(self, noted: Noted) -> None:
+        """In the place of what was noted of the same attempt."""
+        if self._noted and self._noted[-1].hold.intent.attempt == noted.hold.intent.attempt:
+            self._noted.pop()
+        self._noted.append(noted)
+
+    def __call__(self) -> list[dict[str, Any]]:
+        return [_plain(*noted) for noted in self._noted]
+
+
+def note(exchange: Exchange, hold: Hold, refusal: Refusal | None = None, *, capped: bool = False) -> None:
+    """Adds to `record["holds"]`."""
+    holds = exchange.record.get("holds")
+    if holds is None:
+        holds = exchange.record["holds"] = Holds()
+    holds.add(Noted(hold, None if refusal is None else refusal.code, capped))
+
+
+def _plain(hold: Hold, refused: str | None, capped: bool) -> dict[str, Any]:
     intent = hold.intent
     rates = intent.rates
-    holds = exchange.record.setdefault("holds", [])
-    if holds and holds[-1]["attempt"] == intent.attempt:
-        holds.pop()
-    holds.append(
-        {
-            "attempt": intent.attempt,
-            "provider": intent.provider,
-            "model": intent.model,
-            "prompt_tokens": intent.prompt_tokens,
-            "output_tokens": hold.output_tokens,
-            "choices": intent.choices,
-            "worst_usd": None if rates is None else hold.nanos / NANO,
-            "capped": capped,
-            "refused": None if refusal is None else refusal.code,
-            "rates": None if rates is None else _rates(rates),
-            "budgets": [_budget(hold, standing, refused=refusal is not None) for standing in hold.standings],
-        }
-    )
+    return {
+        "attempt": intent.attempt,
+        "provider": intent.provider,
+        "model": intent.model,
+        "prompt_tokens": intent.prompt_tokens,
+        "output_tokens": hold.output_tokens,
+        "choices": intent.choices,
+        "worst_usd": None if rates is None else hold.nanos / NANO,
+        "capped": capped,
+        "refused": refused,
+        "rates": None if rates is None else _rates(rates),
+        "budgets": [_budget(hold, standing, refused=refused is not None) for standing in hold.standings],
+    }
 
 
 def _rates(rates: Rates) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def intent(**more: Any) -> Intent:
 def noted(hold: Hold, *more: Any, **options: Any) -> Any:
     exchange = ask()
     note(exchange, hold, *more, **options)
-    (entry,) = exchange.record["holds"]
+    (entry,) = exchange.record["holds"]()
     return entry
 
 
@@ -66,7 +66,7 @@ def test_the_budget_that_refuses_is_named() -> None:
 async def test_a_request_has_a_hold_for_each_attempt_in_its_record() -> None:
     house = House(MemoryLedger(1_000_000), a=Scripted(UpstreamRefusal(500, "down")), b=Scripted(chunks("Hi")))
     result = await house.serve(asking(max_tokens=100))
-    holds = result.exchange.record["holds"]
+    holds = result.exchange.record["holds"]()
     assert [(1, "a"), (2, "b")] == [(hold["attempt"], hold["provider"]) for hold in holds]
     assert [hold.nanos / NANO for hold, _ in house.ledger.charges] == [hold["worst_usd"] for hold in holds]
 
@@ -75,7 +75,7 @@ async def test_a_request_that_is_refused_says_so_in_its_record() -> None:
     house = House(MemoryLedger(1), a=Scripted(chunks("Hi")))
     result = await house.serve()
     assert isinstance(result.refusal, BudgetExceeded)
-    assert ["budget_exceeded"] == [hold["refused"] for hold in result.exchange.record["holds"]]
+    assert ["budget_exceeded"] == [hold["refused"] for hold in result.exchange.record["holds"]()]
 
 
 @pytest.mark.parametrize("limit", [None, 10_000, 40, 1])
@@ -89,7 +89,7 @@ async def test_what_is_only_explained_says_what_a_request_would_and_takes_nothin
     assert ([], None, {}) == (explained.attempts, explained.cost, explained.reply_headers)
     real = await house.serve(served)
     assert type(dry.refusal) is type(real.refusal)
-    (before,), (after,) = explained.record["holds"], served.record["holds"]
+    (before,), (after,) = explained.record["holds"](), served.record["holds"]()
     if real.refusal is None:
         assert before == after
     else:
@@ -101,7 +101,7 @@ async def test_a_prompt_is_counted_before_an_explanation_says_that_it_does_not_f
     exchange = asking(max_tokens=5)
     exchange.dry = True
     result = await House(MemoryLedger(20), a=Scripted(chunks("Hi"))).serve(exchange)
-    (hold,) = exchange.record["holds"]
+    (hold,) = exchange.record["holds"]()
     assert (None, None, True) == (result.refusal, hold["refused"], hold["prompt_tokens"] < prompt_bound(exchange))
 
 
@@ -110,4 +110,4 @@ async def test_an_explanation_says_that_nobody_knows_the_price() -> None:
     exchange.dry = True
     result = await House(MemoryLedger(1000), FixedPrices(None), a=Scripted(chunks("Hi"))).serve(exchange)
     assert isinstance(result.refusal, Unpriced)
-    assert ["price_unknown"] == [hold["refused"] for hold in exchange.record["holds"]]
+    assert ["price_unknown"] == [hold["refused"] for hold in exchange.record["holds"]()]
