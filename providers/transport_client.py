@@ -142,6 +142,16 @@ class _Protocol(ResponseHandler):
     used = False
     """Whether a request went over it before."""
 
+    asked = False
+    """Whether an answer is awaited. One that nobody asked for would pass for the next request's, and that one's for the one after it."""
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """An answer's head, and the reader of its body."""
+        if self.asked:
+            super().feed_data(data, size)
+        else:
+            self.close()
+
     def resume_reading(self, resume_parser: bool = True) -> None:
         """After each read aiohttp lets its parser go on, which has something left only if it was paused."""
         if self._reading_paused:
@@ -176,6 +186,7 @@ async def _sent(connection: Connection, head: bytes, body: bytes) -> Answer:
     """The answer's beginning; its body may still be on its way."""
     protocol: Any = connection.protocol
     protocol.set_response_params(read_until_eof=True)
+    protocol.asked = True
     if len(body) > JOINED_BYTES:
         protocol.transport.write(head)
         protocol.transport.write(body)
@@ -184,6 +195,7 @@ async def _sent(connection: Connection, head: bytes, body: bytes) -> Answer:
     while True:
         message, content = await protocol.read()
         if message.code >= 200 or message.code == 101:
+            protocol.asked = False
             return Answer(message.code, message.headers, content, connection)
 
 

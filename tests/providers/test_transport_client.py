@@ -166,6 +166,31 @@ async def test_an_answer_that_came_before_its_request_was_taken_leaves_no_half_r
         peer.writer.transport.abort()
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_nobody_asked_for_is_no_answer(together: bool) -> None:
+    unasked = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 7\r\n\r\nunasked"
+    heard = asyncio.Event()
+
+    async def script(peer: Peer, *_: object) -> None:
+        answer = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nanswer %d" % len(server.requests)
+        if len(server.requests) > 1:
+            await peer.send(answer)
+        elif together:
+            await peer.send(answer + unasked)
+        else:
+            await peer.send(answer)
+            await heard.wait()
+            await peer.send(unasked)
+
+    async with serving(script) as server, client(server) as (asking, url):
+        assert b"answer 1" == await read(await asking.ask("POST", url, b"{}"))
+        heard.set()
+        await asyncio.wait_for(server.peers[0].gone.wait(), SOON)
+        for number in (2, 3):
+            assert b"answer %d" % number == await read(await asking.ask("POST", url, b"{}"))
+        assert 2 == len(server.peers)
+
+
 async def test_a_whole_answer_gives_its_connection_back() -> None:
     async with serving(counts) as server, client(server) as (asking, url):
         for _ in range(3):
