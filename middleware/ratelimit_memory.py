@@ -30,10 +30,7 @@ class Memory:
         return len(self._slots.get(account, ()))
 
     async def take(self, name: str, limit: int, cost: int) -> bool:
-        fits = self._counts.window(name).used + cost <= limit
-        if fits:
-            self._counts.incr(self._counts.minutes(name)[1], 2 * MINUTE, cost)
-        return fits
+        return self._counts.take(name, limit, cost)
 
     async def enter(self, account: str, most: int, slot: str) -> bool:
         slots = self._slots.setdefault(account, set())
@@ -72,11 +69,18 @@ class Counts(MemoryStorage):
 
     def window(self, name: str) -> Window:
         """As `get_sliding_window`, which makes both keys anew at every look."""
-        now = time.monotonic()
-        minute, gone = divmod(now, MINUTE)
-        previous, current = self._keys(name, int(minute))
-        left, before = MINUTE - gone, self._count(previous, now)
-        return Window(before, left if before else 0.0, self._count(current, now), left + MINUTE)
+        return self._look(name)[0]
+
+    def take(self, name: str, limit: int, cost: int) -> bool:
+        """As `acquire_sliding_window_entry`: whether it fits."""
+        window, key = self._look(name)
+        if window.used + cost > limit:
+            return False
+        if window.current:
+            self.storage[key] += cost
+        else:
+            self.incr(key, 2 * MINUTE, cost)
+        return True
 
     def get(self, key: str) -> int:
         return self._count(key, time.monotonic())
@@ -94,6 +98,14 @@ class Counts(MemoryStorage):
         """Changes a count that is still there, to no less than nothing."""
         if key in self.storage:
             self.storage[key] = max(0, self.storage[key] + difference)
+
+    def _look(self, name: str) -> tuple[Window, str]:
+        """And the key of the current minute."""
+        now = time.monotonic()
+        minute, gone = divmod(now, MINUTE)
+        previous, current = self._keys(name, int(minute))
+        left, before = MINUTE - gone, self._count(previous, now)
+        return Window(before, left if before else 0.0, self._count(current, now), left + MINUTE), current
 
     def _named(self, name: str, minute: int) -> tuple[str, str]:
         return self.sliding_window_keys(name, MINUTE, minute * MINUTE)
