@@ -1,5 +1,6 @@
 """Chroma in a folder, by the bindings to its Rust code: what its own client calls too, without the 800 modules around that, which take
-60 MB and half a second. Nobody has promised that they stay as they are, so they are looked at before they are called.
+60 MB and half a second. Nobody has promised that they stay as they are, so they are looked at before they are called. The first error that
+they raise loads the rest after all: whatever happens every day is none.
 
 The folder is one process's, so which collections are in it is read once.
 """
@@ -23,7 +24,7 @@ FILES: Final = 5
 """That an open collection has."""
 
 _CALLED: Final[Mapping[str, tuple[str, ...]]] = {
-    "list_collections": (),
+    "list_collections": ("limit",),
     "create_collection": ("name", "configuration_json_str", "get_or_create"),
     "delete_collection": ("name", *TENANT),
     "upsert": ("collection_id", "ids", "embeddings"),
@@ -58,23 +59,20 @@ class Folder:
 
     def __init__(self, bindings: Any) -> None:
         self._bindings = bindings
-        self._ids = {each.name: str(each.id) for each in bindings.list_collections()}
+        self._ids = {each.name: str(each.id) for each in bindings.list_collections(limit=None)}
 
     def __call__(self, said: Mapping[str, Any], numbers: "array[float]") -> Any:
         """Raises what Chroma raises."""
         name = PREFIX + said["collection"]
         if said["do"] == "add":
             return self._add(name, said["ids"], numbers)
-        if (id := self._ids.get(name)) is None:
+        if name not in self._ids:
             return None
         if said["do"] == "drop":
             return self._drop(name)
         if said["do"] == "delete":
-            self._bindings.delete(collection_id=id, ids=[str(id) for id in said["ids"]])
-            return None
-        asked = {"query_embeddings": [numbers.tolist()], "n_results": said["most"], "include": ["distances"]}
-        found = self._bindings.query(collection_id=id, ids=None, **asked)
-        return nearest(found.ids[0], found.distances[0])
+            return self._delete(name, said["ids"])
+        return self._query(name, numbers, said["most"])
 
     def _add(self, name: str, ids: Iterable[int], numbers: "array[float]") -> None:
         if name not in self._ids:
@@ -82,6 +80,14 @@ class Folder:
             self._ids[name] = str(made.id)
         names = [str(id) for id in ids]
         self._bindings.upsert(collection_id=self._ids[name], ids=names, embeddings=rows(numbers, len(names)))
+
+    def _delete(self, name: str, ids: Iterable[int]) -> None:
+        self._bindings.delete(collection_id=self._ids[name], ids=[str(id) for id in ids])
+
+    def _query(self, name: str, numbers: "array[float]", most: int) -> list[tuple[int, float]]:
+        asked = {"query_embeddings": [numbers.tolist()], "n_results": most, "include": ["distances"]}
+        found = self._bindings.query(collection_id=self._ids[name], ids=None, **asked)
+        return nearest(found.ids[0], found.distances[0])
 
     def _drop(self, name: str) -> None:
         self._bindings.delete_collection(name=name, **TENANT)

@@ -137,7 +137,7 @@ def measured(passages: int, embedded: int, pairs: int, console: Console) -> Figu
 
 
 def _start_before(folder: Path, pool: Sequence[str]) -> None:
-    """So that the database is there, and all modules are compiled, as those of an installed package: what is left of that takes 30 MB."""
+    """So that the database is there, and all modules are compiled, as those of an installed package: what is left of that takes 25 MB."""
     with gateway(folder) as (port, _):
         client = Gateway(f"127.0.0.1:{port}")
         client.ask("POST", COLLECTIONS, {"name": "before"})
@@ -145,7 +145,7 @@ def _start_before(folder: Path, pool: Sequence[str]) -> None:
 
 
 def _await_reader(process: Process) -> None:
-    """Until it has ended, as it does when no document comes."""
+    """Until it has ended, as it does when no document comes: the gateway and the vector store are left."""
     deadline = time.monotonic() + IDLE_READER + 10
     while len(procfs.tree(process.pid)) > 2:
         if time.monotonic() > deadline:
