@@ -1,7 +1,6 @@
 """The onion: layers around the innermost call, which hands the exchange to its target's provider."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from inspect import isawaitable
 from typing import Protocol, runtime_checkable
 
@@ -36,7 +35,14 @@ def stack(layers: Sequence[Layer], innermost: Next) -> Next:
     """`layers` around `innermost`, the first one outermost."""
     call = innermost
     for layer in reversed(layers):
-        call = partial(layer, call_next=call)
+        call = _around(layer, call)
+    return call
+
+
+def _around(layer: Layer, call_next: Next) -> Next:
+    def call(exchange: Exchange) -> Awaitable[Reply]:
+        return layer(exchange, call_next)
+
     return call
 
 

@@ -80,7 +80,10 @@ class Client:
         """The last `via`, and its line: nearly all are the same."""
 
     async def ask(self, method: str, url: URL, body: bytes = b"", headers: Mapping[str, str] | None = None, via: str = "") -> Answer:
-        """Raises Stale, aiohttp's ClientError, HttpProcessingError for what is not HTTP, ValueError for what HTTP cannot carry."""
+        """The answer's beginning; its body may still be on its way.
+
+        Raises Stale, aiohttp's ClientError, HttpProcessingError for what is not HTTP, ValueError for what HTTP cannot carry.
+        """
         route = self._routes.get((method, url)) or self._route(method, url)
         head = _lines({**route.headers, **headers}) if headers else route.lines
         if via:
@@ -96,7 +99,12 @@ class Client:
         protocol: Any = connection.protocol
         used, protocol.used = protocol.used, True
         try:
-            return await _sent(connection, b"%b%b\r\n" % (route.line, head), body)
+            _send(protocol, b"%b%b\r\n" % (route.line, head), body)
+            while True:
+                message, content = await protocol.read()
+                if message.code >= 200 or message.code == 101:
+                    protocol.asked = False
+                    return Answer(message.code, message.headers, content, connection)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as lost:
             connection.close()
             if used:
@@ -182,9 +190,7 @@ class _Connector(aiohttp.TCPConnector):
         return found
 
 
-async def _sent(connection: Connection, head: bytes, body: bytes) -> Answer:
-    """The answer's beginning; its body may still be on its way."""
-    protocol: Any = connection.protocol
+def _send(protocol: Any, head: bytes, body: bytes) -> None:
     protocol.set_response_params(read_until_eof=True)
     protocol.asked = True
     if len(body) > JOINED_BYTES:
@@ -192,11 +198,6 @@ async def _sent(connection: Connection, head: bytes, body: bytes) -> Answer:
         protocol.transport.write(body)
     else:
         protocol.transport.write(head + body)
-    while True:
-        message, content = await protocol.read()
-        if message.code >= 200 or message.code == 101:
-            protocol.asked = False
-            return Answer(message.code, message.headers, content, connection)
 
 
 def _release(connection: Connection) -> None:
