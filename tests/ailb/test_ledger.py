@@ -1,4 +1,3 @@
-from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -12,7 +11,7 @@ INTENT = Intent("req_1", 1, "ann", None, "fake", "m", "m", None, prompt_tokens=1
     ("said", "field"), [(INTENT, "output_tokens"), (Hold("h", INTENT, 5, 30, 20), "nanos"), (Charge("complete", Usage(), 5), "nanos")]
 )
 def test_what_was_said_about_money_cannot_be_changed(said: object, field: str) -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         setattr(said, field, 0)
 
 
