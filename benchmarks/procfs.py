@@ -56,10 +56,13 @@ def descriptors(pid: int) -> list[str]:
 
 
 def tree(pid: int) -> list[int]:
-    """The process and all that descend from it."""
+    """The process and all that descend from it, whichever thread has started them."""
     found = [pid]
     for process in found:
-        found += [int(child) for child in _read(process, f"task/{process}/children").split()]
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended in between
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                children = [int(child) for child in (thread / "children").read_text().split()]
+                found += [child for child in children if child not in found]
     return found
 
 

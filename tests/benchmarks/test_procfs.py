@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import PIPE
 
 import pytest
@@ -61,6 +62,14 @@ def test_what_two_processes_have_of_the_same_file_counts_once() -> None:
 def test_the_tree_has_the_children() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         assert {os.getpid(), process.pid} <= set(procfs.tree(os.getpid()))
+
+
+def test_the_tree_has_the_children_of_every_thread() -> None:
+    """Linux keeps them by the thread that started them, as long as it lives."""
+    with ThreadPoolExecutor(1) as thread:
+        child = thread.submit(subprocess.Popen, [sys.executable, "-c", "input()"], stdin=PIPE).result()
+        assert child.pid in procfs.tree(os.getpid())
+        child.communicate()
 
 
 def test_what_is_open_has_the_kernels_names() -> None:
