@@ -17,6 +17,17 @@ FINAL = (400, 404, 405, 409, 413, 415, 422)
 """Upstream statuses that are about the request itself: another target would say the same."""
 
 
+def forget_way(error: BaseException | None) -> None:
+    """Of an error that is over and told. It has the frames that it came through, and those have the error: a cycle, in which all that the
+    request had would wait for Python's collector.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        before = error.__cause__ or error.__context__
+        error.__cause__ = error.__context__ = None
+        error = before
+
+
 class ConfigError(Exception):
     """The configuration cannot be served. `where` is the table and key, e.g. `[[provider]] "openai".api_key`."""
 

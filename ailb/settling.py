@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from ailb.dialect import Event
+from ailb.errors import forget_way
 from ailb.exchange import Exchange, Outcome, Settler, Status
 from ailb.gateway import Gateway
 
@@ -51,6 +52,7 @@ class Settling:
             if waiting is not None:
                 await asyncio.shield(self._gateway.background(self._go_on(waiting, left)))
                 return
+        self._forget()
 
     async def _go_on(self, waiting: Awaitable[None] | None, left: list[Settler]) -> None:
         while waiting is not None or left:
@@ -65,6 +67,12 @@ class Settling:
             except (Exception, asyncio.CancelledError):
                 LOG.exception("settler failed", id=self._exchange.id)
             waiting = None
+        self._forget()
+
+    def _forget(self) -> None:
+        forget_way(self.outcome.refusal)
+        for attempt in self._exchange.attempts:
+            forget_way(attempt.failure)
 
     def _call(self, settler: Settler) -> Awaitable[None] | None:
         try:

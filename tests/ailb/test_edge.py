@@ -413,7 +413,8 @@ async def test_whatever_fails_at_whichever_await_everything_is_given_back_once(s
 
 
 @BOTH
-async def test_what_is_over_is_gone_without_the_collector(stream: bool) -> None:
+@pytest.mark.parametrize("end", [WHOLE, UpstreamBroken("cut"), UpstreamRefusal(429, "slow down")])
+async def test_what_is_over_is_gone_without_the_collector(stream: bool, end: Any) -> None:
     """A cycle would keep every prompt until the collector comes by, and make it come often."""
 
     class Hooked:
@@ -428,12 +429,12 @@ async def test_what_is_over_is_gone_without_the_collector(stream: bool) -> None:
             await asyncio.sleep(0.001)
         watched.set()
 
-    app, gateway = await edge(Upstream(watched, None, WHOLE), Hooked())
+    app, gateway = await edge(Upstream(watched, None, end), Hooked())
     gc.collect()
     gc.disable()
     try:
         _, client = await asyncio.gather(watching(), Client(app, stream=stream).run())
-        assert 200 == client.status
+        assert client.finished
         await asyncio.sleep(0)
         assert not [found for found in gc.get_objects() if isinstance(found, Exchange) and found.notes == {"hooked": True}]
     finally:

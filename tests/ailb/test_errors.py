@@ -32,6 +32,7 @@ from ailb.errors import (
     UpstreamRefusal,
     UpstreamSilent,
     UpstreamStalled,
+    forget_way,
 )
 
 TREE: list[tuple[type[Refusal], int, str, str | None]] = [
@@ -136,3 +137,20 @@ def test_when_nobody_answers_every_attempt_is_told() -> None:
 def test_a_config_error_says_where(where: str, text: str) -> None:
     error = ConfigError(where, "odd")
     assert (text, where, "odd") == (str(error), error.where, error.problem)
+
+
+def test_of_an_error_that_is_over_nothing_is_kept_but_what_it_says() -> None:
+    def cut() -> None:
+        try:
+            raise ConnectionResetError("gone")
+        except ConnectionResetError as lost:
+            raise UpstreamBroken("cut") from lost
+
+    with pytest.raises(UpstreamBroken) as caught:
+        cut()
+    error, cause = caught.value, caught.value.__cause__
+    assert cause is not None
+    forget_way(error)
+    assert [None] * 4 == [error.__traceback__, error.__cause__, error.__context__, cause.__traceback__]
+    assert "cut" == error.message
+    forget_way(None)
