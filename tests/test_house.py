@@ -125,7 +125,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     ),
     "chromadb": frozenset({"ailb.vectors_chroma"}),
     "alembic": frozenset({"ailb.store.migrate"}),
-    "hypercorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_h2"}),
+    "hypercorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_h2", "ailb.engines_hypercorn"}),
     "h2": frozenset({"ailb.engines_h2"}),
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),
