@@ -1,4 +1,3 @@
-
 import pytest
 
 from ailb.ledger import Charge, Hold, Intent
