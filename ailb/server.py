@@ -51,9 +51,10 @@ a connection that is over is one, and so is an error: those that were open durin
 
 def serve(path: Path, environ: Mapping[str, str]) -> int:
     """Runs until SIGTERM or SIGINT. Returns the exit status. Raises ConfigError before anything is served."""
-    heap.share(environ)
     first = _Process(path, environ)
     config = first.snapshot.config
+    if any(layer.use == "rag" for layer in config.layer):
+        heap.share(environ)
     log.configure(config.log.level, config.log.format)
     listener = bound(config.server)
     _raise_file_limit()
