@@ -11,6 +11,7 @@ be bounded, and hold on to nothing of the request. Only what a layer would rathe
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from ailb.errors import Refusal
@@ -78,6 +79,13 @@ def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: 
     prompt, caller, target = exchange.prompt, exchange.caller, exchange.target
     said = exchange.record
     later = {name: value for name, value in said.items() if callable(value)}
+    cost: dict[str, Any] = {"cost": None}
+    if exchange.cost is not None:
+        priced = partial(_cost, *_lines(exchange, exchange.cost), said.get("holds", ()))
+        if "holds" in later:  # which have the rates
+            later["cost"], cost = priced, {}
+        else:
+            cost = {"cost": priced()}
     made = dumps(
         {
             "id": exchange.id,
@@ -91,7 +99,7 @@ def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: 
             **_ended(outcome),
             **(said if not later else {name: value for name, value in said.items() if name not in later}),
             "attempts": [_attempt(attempt) for attempt in exchange.attempts],
-            "cost": None if exchange.cost is None else _cost(exchange, exchange.cost),
+            **cost,
             "notes": exchange.notes,
             **more,
         }
@@ -132,24 +140,19 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _cost(exchange: Exchange, nanos: int) -> dict[str, Any]:
-    holds = exchange.record.get("holds", ())
+def _lines(exchange: Exchange, nanos: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What it cost in all, and each attempt: all but the rates."""
+    lines = [
+        {"attempt": attempt.number, "provider": attempt.target.provider, "model": attempt.target.model, "usd": number(attempt.cost)}
+        for attempt in exchange.attempts
+        if attempt.cost is not None
+    ]
+    return {"usd": number(nanos), "estimated": "cost_estimated" in exchange.notes}, lines
+
+
+def _cost(whole: dict[str, Any], lines: list[dict[str, Any]], holds: Any) -> dict[str, Any]:
     rates = {hold["attempt"]: hold["rates"] for hold in (holds() if callable(holds) else holds)}
-    return {
-        "usd": number(nanos),
-        "estimated": "cost_estimated" in exchange.notes,
-        "lines": [
-            {
-                "attempt": attempt.number,
-                "provider": attempt.target.provider,
-                "model": attempt.target.model,
-                "usd": number(attempt.cost),
-                "rates": rates.get(attempt.number),
-            }
-            for attempt in exchange.attempts
-            if attempt.cost is not None
-        ],
-    }
+    return {**whole, "lines": [{**line, "rates": rates.get(line["attempt"])} for line in lines]}
 
 
 def _ms(seconds: float | None) -> float | None:
