@@ -47,11 +47,9 @@ def _hypercorn(app: ASGIApp, server: Server, listener: socket.socket) -> Serving
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    from ailb import engines_hypercorn
-    from ailb.engines_h2 import install
+    from ailb.engines_hypercorn import install
 
     install(server.write_seconds)
-    engines_hypercorn.install()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG

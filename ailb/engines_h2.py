@@ -7,10 +7,8 @@ client takes, fill it again.
 
 import asyncio
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final
 
-import hypercorn.protocol
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, PriorityUpdated, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError, StreamClosedError
@@ -147,11 +145,6 @@ class Bounded(H2Protocol):
             if data:
                 self._purse = min(self._purse + len(data) / BYTES, PURSE)
                 await self.send(RawData(data))
-
-
-def install(write_seconds: float) -> None:
-    """In place of Hypercorn's own, which has no setting for any of it."""
-    hypercorn.protocol.H2Protocol = partial(Bounded, write_seconds)  # type: ignore[attr-defined, assignment]
 
 
 def _price(event: Event) -> float:

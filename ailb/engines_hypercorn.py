@@ -1,7 +1,12 @@
-"""Hypercorn's connections, which leave nothing behind."""
+"""What of Hypercorn is replaced: its HTTP/2, and its connections, which leave less behind."""
+
+from functools import partial
 
 import hypercorn.asyncio.run
+import hypercorn.protocol
 from hypercorn.asyncio.tcp_server import TCPServer
+
+from ailb.engines_h2 import Bounded
 
 
 class Tidy(TCPServer):
@@ -15,6 +20,7 @@ class Tidy(TCPServer):
                 vars(self).pop(name, None)
 
 
-def install() -> None:
-    """Hypercorn offers no other place."""
+def install(write_seconds: float) -> None:
+    """Ours in place of Hypercorn's own, which has no setting for any of it."""
+    hypercorn.protocol.H2Protocol = partial(Bounded, write_seconds)  # type: ignore[attr-defined, assignment]
     hypercorn.asyncio.run.TCPServer = Tidy  # type: ignore[attr-defined]

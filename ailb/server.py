@@ -45,7 +45,7 @@ END_SECONDS: Final = 20.0
 COLLECT_AFTER: Final = (25_000, 2, 5)
 """When Python looks for reference cycles: allocations, and how many times of the younger generation for the older ones. An answer makes
 none, and what 64 requests at a time hold is less than the first number: the default of 700 looks several times per request under load. But
-a connection that is over is one, and so is an error: those that were open during a look wait for the next one at the older ones.
+a connection that is over is one, to asyncio: those that were open during a look wait for the next one at the older ones.
 """
 
 
