@@ -113,8 +113,8 @@ async def test_what_is_there_for_long_is_told_once_and_what_is_over_is_not() -> 
 
 
 async def test_rounds_rest_where_nothing_is_under_way_and_begin_again() -> None:
-    rounds = Rounds()
-    for _ in range(2):
-        one = Waiting()
+    rounds, waiting = Rounds(), [Waiting(), Waiting()]
+    for one in waiting:
         rounds.add(one)
         await one.told.wait()
+    assert [1, 1] == [one.times for one in waiting]

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ailb.heap import give_back
-
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = """
 import ctypes, sys
@@ -38,5 +36,23 @@ def test_threads_share_a_heap_unless_somebody_wants_more(environ: dict[str, str]
     assert one is (len(heaps) == 1)
 
 
-def test_giving_back_is_no_error_anywhere() -> None:
-    give_back()
+HOLES = """
+import resource
+from pathlib import Path
+from ailb.heap import give_back
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+kept = [bytearray(100_000) for _ in range(1000)]
+del kept[:-1]  # the last one keeps all before it from being given back
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="this is no glibc")
+def test_what_is_free_is_given_back() -> None:
+    ran = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert int(ran.stdout) > 50_000_000

@@ -82,13 +82,15 @@ async def test_a_pooled_connection_that_was_closed_is_stale_and_a_fresh_one_is_n
         assert 2 == len(server.peers)
 
 
-async def test_who_closes_an_answer_tells_its_reader_and_the_upstream() -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(b"one", end=False)
-        await peer.reader.read()
-        raise ConnectionError
+async def halting(peer: Peer, *_: object) -> None:
+    """A stream that begins, and goes on when the client has left: never."""
+    await peer.stream(b"one", end=False)
+    await peer.reader.read()
+    raise ConnectionError
 
-    async with serving(script) as server, client(server) as (asking, url):
+
+async def test_who_closes_an_answer_tells_its_reader_and_the_upstream() -> None:
+    async with serving(halting) as server, client(server) as (asking, url):
         answer = await asking.ask("POST", url, b"{}")
         assert b"one\n" == await answer.content.readany()
         reading = asyncio.create_task(answer.content.readany())
@@ -127,12 +129,7 @@ async def test_nothing_is_waited_for_where_nothing_comes(status: int) -> None:
 
 
 async def test_who_waits_is_told_that_the_answer_was_closed() -> None:
-    async def script(peer: Peer, *_: object) -> None:
-        await peer.stream(b"one", end=False)
-        await peer.reader.read()
-        raise ConnectionError
-
-    async with serving(script) as server, client(server) as (asking, url):
+    async with serving(halting) as server, client(server) as (asking, url):
         answer = await asking.ask("POST", url, b"{}")
         assert b"one\n" == await answer.content.readany()
         coming = answer.coming()
