@@ -1,7 +1,7 @@
 """Who may ask how often: requests and tokens a minute, and requests at a time, of each key or user."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from hashlib import blake2s
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -11,8 +11,8 @@ from ailb.exchange import Caller, Exchange, Reply
 from ailb.secret import Secret
 from ailb.stack import Next
 from middleware.ratelimit_memory import Memory
-from middleware.ratelimit_stay import Limits, Stay
-from middleware.ratelimit_window import BooksLost
+from middleware.ratelimit_stay import Stay
+from middleware.ratelimit_window import BooksLost, Limits
 
 if TYPE_CHECKING:
     from middleware.ratelimit_redis import Shared
@@ -83,13 +83,12 @@ class RateLimit:
                 raise Unavailable("the rate limits cannot be looked up now", headers={"retry-after": "1"})
         await self._stay(Stay(exchange, limits, self._memory, slot), exchange)
 
-    async def _stay(self, stay: Stay, exchange: Exchange) -> None:
+    def _stay(self, stay: Stay, exchange: Exchange) -> Awaitable[None]:
         """Raises RateLimited, BooksLost."""
         if exchange.dry:
-            await stay.look()
-            return
+            return stay.look()
         exchange.on_settle(stay.settle)
-        await stay.admit()
+        return stay.admit()
 
     def _limits(self, caller: Caller) -> Limits | None:
         """None where there are none."""

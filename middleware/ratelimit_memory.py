@@ -1,13 +1,13 @@
 """The books of one process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
 from limits.storage import MemoryStorage
 
-from middleware.ratelimit_window import MINUTE, Window
+from middleware.ratelimit_window import MINUTE, Admission, Limits, Share, Window, unfit
 
 MOST: Final = 50_000
 """Counts that are kept at a time; each limit of each account has one for every minute that it was busy in."""
@@ -23,22 +23,23 @@ class Memory:
         self._counts = Counts(most)
         self._slots: dict[str, set[str]] = {}
 
-    async def look(self, name: str) -> Window:
-        return self._counts.window(name)
+    async def look(self, shares: Sequence[Share]) -> list[Window]:
+        return self._counts.look(shares)[0]
 
     async def busy(self, account: str) -> int:
         return len(self._slots.get(account, ()))
 
-    async def take(self, name: str, limit: int, cost: int) -> bool:
-        return self._counts.take(name, limit, cost)
-
-    async def enter(self, account: str, most: int, slot: str) -> bool:
-        slots = self._slots.setdefault(account, set())
-        if len(slots) < most:
-            slots.add(slot)
-        elif not slots:
-            del self._slots[account]
-        return slot in slots
+    async def admit(self, limits: Limits, shares: Sequence[Share], slot: str | None, taken: list[Share]) -> Admission:
+        windows, keys = self._counts.look(shares)
+        full = unfit(shares, windows)
+        if full is not None:
+            return Admission(windows, full)
+        if slot is not None and limits.parallel is not None and not self._enter(limits.account, limits.parallel, slot):
+            return Admission(windows, crowded=True)
+        for share, key in zip(shares, keys, strict=True):
+            self._counts.add(key, share.cost)
+        taken += shares
+        return Admission(windows)
 
     def correct(self, name: str, difference: int, age: float) -> None:
         self._counts.correct(self._counts.minutes(name, age)[1], difference)
@@ -48,6 +49,12 @@ class Memory:
         slots.discard(slot)
         if not slots:
             self._slots.pop(account, None)
+
+    def _enter(self, account: str, most: int, slot: str) -> bool:
+        if len(self._slots.get(account, ())) >= most:
+            return False
+        self._slots.setdefault(account, set()).add(slot)
+        return True
 
 
 class Counts(MemoryStorage):
@@ -67,20 +74,26 @@ class Counts(MemoryStorage):
         """The keys of the minute that was running `age` seconds ago, and before it of the one before."""
         return self._keys(name, int((time.monotonic() - age) // MINUTE))
 
-    def window(self, name: str) -> Window:
-        """As `get_sliding_window`, which makes both keys anew at every look."""
-        return self._look(name)[0]
+    def look(self, shares: Sequence[Share]) -> tuple[list[Window], list[str]]:
+        """As `get_sliding_window`, which makes the keys anew at every look; and the key of each one's current minute. No count expires as
+        long as its minute is one of the two.
+        """
+        minute, gone = divmod(time.monotonic(), MINUTE)
+        left, storage = MINUTE - gone, self.storage
+        windows, keys = [], []
+        for share in shares:
+            previous, current = self._keys(share.name, int(minute))
+            before = storage.get(previous, 0)
+            windows.append(Window(before, left if before else 0.0, storage.get(current, 0), left + MINUTE))
+            keys.append(current)
+        return windows, keys
 
-    def take(self, name: str, limit: int, cost: int) -> bool:
-        """As `acquire_sliding_window_entry`: whether it fits."""
-        window, key = self._look(name)
-        if window.used + cost > limit:
-            return False
-        if window.current:
+    def add(self, key: str, cost: int) -> None:
+        """To the count of a minute that is running."""
+        if key in self.storage:
             self.storage[key] += cost
         else:
             self.incr(key, 2 * MINUTE, cost)
-        return True
 
     def get(self, key: str) -> int:
         return self._count(key, time.monotonic())
@@ -98,14 +111,6 @@ class Counts(MemoryStorage):
         """Changes a count that is still there, to no less than nothing."""
         if key in self.storage:
             self.storage[key] = max(0, self.storage[key] + difference)
-
-    def _look(self, name: str) -> tuple[Window, str]:
-        """And the key of the current minute."""
-        now = time.monotonic()
-        minute, gone = divmod(now, MINUTE)
-        previous, current = self._keys(name, int(minute))
-        left, before = MINUTE - gone, self._count(previous, now)
-        return Window(before, left if before else 0.0, self._count(current, now), left + MINUTE), current
 
     def _named(self, name: str, minute: int) -> tuple[str, str]:
         return self.sliding_window_keys(name, MINUTE, minute * MINUTE)

@@ -1,7 +1,7 @@
 """The books that several processes share, in Redis or Valkey; and what is done while it does not answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from secrets import token_hex
 from typing import Final, ParamSpec, Self, TypeVar
@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as Unconnected
 from redis.exceptions import RedisError
 
 from ailb.secret import Secret
-from middleware.ratelimit_window import MINUTE, BooksLost, Window
+from middleware.ratelimit_window import MINUTE, Admission, BooksLost, Limits, Share, Window, unfit
 
 LOG = structlog.get_logger("ailb.ratelimit")
 P = ParamSpec("P")
@@ -112,8 +112,21 @@ class Shared:
             await self._redis.aclose()
             await self._redis.connection_pool.disconnect()
 
-    async def look(self, name: str) -> Window:
-        return Window(*await self._asked(self._counts.get_sliding_window, name, MINUTE))
+    async def look(self, shares: Sequence[Share]) -> list[Window]:
+        return [Window(*await self._asked(self._counts.get_sliding_window, share.name, MINUTE)) for share in shares]
+
+    async def admit(self, limits: Limits, shares: Sequence[Share], slot: str | None, taken: list[Share]) -> Admission:
+        windows = await self.look(shares)
+        full = unfit(shares, windows)
+        if full is not None:
+            return Admission(windows, full)
+        if slot is not None and limits.parallel is not None and not await self.enter(limits.account, limits.parallel, slot):
+            return Admission(windows, crowded=True)
+        for share in shares:
+            if not await self.take(share.name, share.limit, share.cost):
+                return Admission(windows, share)
+            taken.append(share)
+        return Admission(windows)
 
     async def busy(self, account: str) -> int:
         taken: int = await self._asked(self._busy, [_slots(account)])

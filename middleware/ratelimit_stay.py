@@ -3,29 +3,11 @@
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 from ailb.errors import RateLimited
 from ailb.exchange import Exchange, Outcome
-from middleware.ratelimit_window import Books, Window, told
-
-
-class Limits(NamedTuple):
-    """Whose they are, and how many: a minute, and at a time. None: no limit."""
-
-    account: str
-    requests: int | None
-    tokens: int | None
-    parallel: int | None
-
-
-class Share(NamedTuple):
-    """What a request takes of one of the limits that are per minute."""
-
-    kind: str
-    name: str
-    limit: int
-    cost: int
+from middleware.ratelimit_window import Books, Limits, Share, Window, tell, unfit
 
 
 class Stay:
@@ -47,72 +29,66 @@ class Stay:
 
     async def admit(self) -> None:
         """Takes all, and writes the reply's headers. Raises RateLimited and BooksLost; `settle` then gives back what was taken."""
-        books, limits = self._books, self._limits
-        windows = [await books.look(share.name) for share in self._shares]
+        shares, limits = self._shares, self._limits
+        try:
+            windows, full, crowded = await self._books.admit(limits, shares, self._slot, self._taken)
+        finally:
+            self._taken_at = self._exchange.elapsed  # after it, so that nothing seems older than the window that it is in
         self._record(windows, None)
-        self._check(windows)
-        if limits.parallel is not None and self._slot is not None and not await books.enter(limits.account, limits.parallel, self._slot):
+        if full is not None:
+            raise self._refusal(full, windows)
+        if crowded:
             self._slot = None
             raise self._crowded(windows)
-        for share in self._shares:
-            if not await books.take(share.name, share.limit, share.cost):  # somebody came between the look and this
-                raise self._refusal(share, windows)
-            self._taken.append(share)
-            self._taken_at = self._exchange.elapsed  # after it, so that it never seems older than the window that it is in
         self._admitted = True
-        after = [window.plus(share.cost) for share, window in zip(self._shares, windows, strict=True)]
-        self._exchange.reply_headers.update(self._told(after))
+        self._tell(self._exchange.reply_headers, [window.plus(share.cost) for share, window in zip(shares, windows, strict=True)])
 
     async def look(self) -> None:
         """Takes nothing. Raises RateLimited where `admit` would now, and BooksLost."""
         books, limits = self._books, self._limits
-        windows = [await books.look(share.name) for share in self._shares]
+        windows = await books.look(self._shares)
         busy = 0 if limits.parallel is None else await books.busy(limits.account)
         self._record(windows, busy)
-        self._check(windows)
+        full = unfit(self._shares, windows)
+        if full is not None:
+            raise self._refusal(full, windows)
         if limits.parallel is not None and busy >= limits.parallel:
             raise self._crowded(windows)
 
     def settle(self, outcome: Outcome) -> Awaitable[None] | None:
         """Gives the slot back, and of the tokens what was too much; of a request that was not admitted, everything."""
-        waiting: list[Awaitable[None] | None] = []
-        age = self._exchange.elapsed - self._taken_at
+        books, age = self._books, self._exchange.elapsed - self._taken_at
+        back: list[Awaitable[None] | None] = []
         for share in self._taken:
             difference = _difference(share, outcome) if self._admitted else -share.cost
             if difference:
-                waiting.append(self._books.correct(share.name, difference, age))
+                back.append(books.correct(share.name, difference, age))
         if self._slot is not None:
-            waiting.append(self._books.leave(self._limits.account, self._slot))
-        left = [one for one in waiting if one is not None]
-        return _each(left) if left else None
+            back.append(books.leave(self._limits.account, self._slot))
+        waiting = [one for one in back if one is not None]
+        return _each(waiting) if waiting else None
 
     def _record(self, windows: list[Window], busy: int | None) -> None:
         """What was left before this request. `busy`: how many are under way, if anybody looked."""
         self._exchange.record["limits"] = partial(_plain, self._shares, windows, self._limits.parallel, busy)
 
-    def _check(self, windows: list[Window]) -> None:
-        """Raises RateLimited."""
-        for share, window in zip(self._shares, windows, strict=True):
-            if window.used + share.cost > share.limit:
-                raise self._refusal(share, windows)
-
     def _crowded(self, windows: list[Window]) -> RateLimited:
-        what = f"Rate limit exceeded: {self._limits.parallel} requests at a time"
-        return RateLimited(what, headers={"retry-after": "1", **self._told(windows)})
+        headers = {"retry-after": "1"}
+        self._tell(headers, windows)
+        return RateLimited(f"Rate limit exceeded: {self._limits.parallel} requests at a time", headers=headers)
 
     def _refusal(self, share: Share, windows: list[Window]) -> RateLimited:
         window = windows[self._shares.index(share)]
-        headers = {"retry-after": str(max(1, ceil(window.wait(share.limit - share.cost)))), **self._told(windows)}
+        headers = {"retry-after": str(max(1, ceil(window.wait(share.limit - share.cost))))}
+        self._tell(headers, windows)
         if share.cost > share.limit:  # it will not fit tomorrow either
             headers["x-should-retry"] = "false"
             return RateLimited(f"Rate limit exceeded: {share.cost} {share.kind} are more than {share.limit} a minute", headers=headers)
         return RateLimited(f"Rate limit exceeded: {share.limit} {share.kind} a minute", headers=headers)
 
-    def _told(self, windows: list[Window]) -> dict[str, str]:
-        headers: dict[str, str] = {}
+    def _tell(self, headers: dict[str, str], windows: list[Window]) -> None:
         for share, window in zip(self._shares, windows, strict=True):
-            headers.update(told(share.kind, share.limit, window))
-        return headers
+            tell(headers, share.kind, share.limit, window)
 
 
 def _shares(exchange: Exchange, limits: Limits) -> list[Share]:

@@ -1,6 +1,6 @@
 """How much of a minute is used, when there is room again, and how clients are told. Pure."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from math import ceil, floor
 from typing import Final, NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ class Window(NamedTuple):
 
     @property
     def used(self) -> int:
-        return floor(self.previous * self.previous_ttl / MINUTE + self.current)
+        return floor(self.previous * self.previous_ttl / MINUTE + self.current) if self.previous else self.current
 
     def plus(self, cost: int) -> "Window":
         """After so much more was taken."""
@@ -39,25 +39,48 @@ class Window(NamedTuple):
         return until_previous + MINUTE - (most + 1) * MINUTE / self.current
 
 
+class Limits(NamedTuple):
+    """Whose they are, and how many: a minute, and at a time. None: no limit."""
+
+    account: str
+    requests: int | None
+    tokens: int | None
+    parallel: int | None
+
+
+class Share(NamedTuple):
+    """What a request takes of one of the limits that are per minute: `cost`, at least 1, of the window `name`."""
+
+    kind: str
+    name: str
+    limit: int
+    cost: int
+
+
+class Admission(NamedTuple):
+    """The windows of the shares as they were before. It was refused where a share does not fit, or all slots are taken."""
+
+    windows: list[Window]
+    unfit: Share | None = None
+    crowded: bool = False
+
+
 class BooksLost(Exception):
     """The books cannot be asked now."""
 
 
 class Books(Protocol):
-    """Who used how much. An `account` is whose; the `name` of a window is made of it. What has to wait raises BooksLost, except when
-    something is given back: that is tried once.
-    """
+    """Who used how much. What has to wait raises BooksLost, except when something is given back: that is tried once."""
 
-    async def look(self, name: str) -> Window: ...
+    async def look(self, shares: Sequence[Share]) -> list[Window]: ...
 
     async def busy(self, account: str) -> int:
         """How many slots are taken."""
 
-    async def take(self, name: str, limit: int, cost: int) -> bool:
-        """Whether `cost`, at least 1, did fit into `limit`, and is taken."""
-
-    async def enter(self, account: str, most: int, slot: str) -> bool:
-        """Whether one of `most` slots was free, and is taken under the name `slot`."""
+    async def admit(self, limits: Limits, shares: Sequence[Share], slot: str | None, taken: list[Share]) -> Admission:
+        """Takes a slot under the name `slot`, if there is one to take, and then the shares, where there is room for all. Who is refused
+        takes no share, unless somebody came between a look and this. What is taken is put into `taken` at once.
+        """
 
     def correct(self, name: str, difference: int, age: float) -> Awaitable[None] | None:
         """Adds to what was taken `age` seconds ago, or gives back what is negative."""
@@ -66,10 +89,21 @@ class Books(Protocol):
         """Gives a slot back, also one that may not have been taken after all."""
 
 
-def told(kind: str, limit: int, window: Window) -> dict[str, str]:
+def unfit(shares: Sequence[Share], windows: Sequence[Window]) -> Share | None:
+    """The first for which there is no room."""
+    for share, window in zip(shares, windows, strict=True):
+        if window.used + share.cost > share.limit:
+            return share
+    return None
+
+
+def tell(headers: dict[str, str], kind: str, limit: int, window: Window) -> None:
     """OpenAI's headers about one limit. `kind` is requests or tokens."""
     limit_name, remaining_name, reset_name = _NAMES[kind]
-    return {limit_name: str(limit), remaining_name: str(max(0, limit - window.used)), reset_name: duration(window.wait(0))}
+    left = limit - window.used
+    headers[limit_name] = str(limit)
+    headers[remaining_name] = str(left) if left > 0 else "0"
+    headers[reset_name] = duration(window.wait(0))
 
 
 def duration(seconds: float) -> str:

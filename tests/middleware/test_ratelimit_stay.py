@@ -1,7 +1,7 @@
 """One request's stay, step by step: whatever is taken comes back, wherever it ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from typing import Any
 
@@ -11,8 +11,8 @@ from ailb.errors import RateLimited
 from ailb.exchange import Outcome
 from ailb.testing import ask
 from ailb.usage import Usage
-from middleware.ratelimit_stay import Limits, Stay
-from middleware.ratelimit_window import BooksLost, Window
+from middleware.ratelimit_stay import Stay
+from middleware.ratelimit_window import Admission, BooksLost, Limits, Share, Window, unfit
 
 ALL = Limits("a", 10, 1000, 2)
 
@@ -27,27 +27,34 @@ class Slow:
         self._fails_at = fails_at
         self._failure = failure or BooksLost()
 
-    async def look(self, name: str) -> Window:
-        await self._step()
-        return Window(0, 0.0, self.counts.get(name, 0), 90.0)
+    async def look(self, shares: Sequence[Share]) -> list[Window]:
+        windows = []
+        for share in shares:
+            await self._step()
+            windows.append(Window(0, 0.0, self.counts.get(share.name, 0), 90.0))
+        return windows
 
     async def busy(self, account: str) -> int:
         await self._step()
         return len(self.slots)
 
-    async def take(self, name: str, limit: int, cost: int) -> bool:
-        await self._step()
-        fits = self.counts.get(name, 0) + cost <= limit
-        if fits:
-            self.counts[name] = self.counts.get(name, 0) + cost
-        return fits
-
-    async def enter(self, account: str, most: int, slot: str) -> bool:
-        fits = len(self.slots) < most
-        if fits:
+    async def admit(self, limits: Limits, shares: Sequence[Share], slot: str | None, taken: list[Share]) -> Admission:
+        windows = await self.look(shares)
+        if (full := unfit(shares, windows)) is not None:
+            return Admission(windows, full)
+        if slot is not None and limits.parallel is not None:
+            if len(self.slots) >= limits.parallel:
+                return Admission(windows, crowded=True)
             self.slots.add(slot)
-        await self._step()  # taken, and then the answer is lost
-        return fits
+            await self._step()  # taken, and then the answer is lost
+        for share in shares:
+            await self._step()
+            count = self.counts.get(share.name, 0) + share.cost
+            if count > share.limit:
+                return Admission(windows, share)
+            self.counts[share.name] = count
+            taken.append(share)
+        return Admission(windows)
 
     async def correct(self, name: str, difference: int, age: float) -> None:
         self.counts[name] += difference

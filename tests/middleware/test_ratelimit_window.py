@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from middleware.ratelimit_window import Window, duration, told
+from middleware.ratelimit_window import Share, Window, duration, tell, unfit
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,20 @@ def test_durations_are_written_as_openai_does(seconds: float, text: str) -> None
 
 
 def test_a_limit_is_told_in_openais_headers() -> None:
+    headers = {"x-other": "1"}
+    tell(headers, "tokens", 100, Window(10, 30, 7, 90))
     assert {
+        "x-other": "1",
         "x-ratelimit-limit-tokens": "100",
         "x-ratelimit-remaining-tokens": "88",
         "x-ratelimit-reset-tokens": "1m22s",
-    } == told("tokens", 100, Window(10, 30, 7, 90))
-    assert "0" == told("requests", 5, Window(0, 0, 9, 90))["x-ratelimit-remaining-requests"]
+    } == headers
+    tell(headers, "requests", 5, Window(0, 0, 9, 90))
+    assert "0" == headers["x-ratelimit-remaining-requests"]
+
+
+def test_the_first_share_is_told_that_does_not_fit() -> None:
+    shares = [Share("requests", "a", 10, 1), Share("tokens", "b", 10, 4)]
+    assert None is unfit(shares, [Window(0, 0, 9, 90), Window(10, 30, 1, 90)])
+    assert shares[1] == unfit(shares, [Window(0, 0, 9, 90), Window(10, 30, 2, 90)])
+    assert shares[0] == unfit(shares, [Window(0, 0, 10, 90), Window(10, 30, 2, 90)])
