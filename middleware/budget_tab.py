@@ -1,10 +1,10 @@
 """The money of one exchange: a hold for each attempt, and a charge for each hold."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -69,11 +69,17 @@ class Tab:
         if not self._open:
             return
         exchange = self._exchange
-        told = self._told = next((open for open in self._open if open.attempt is exchange.answered), self._open[-1])
+        told = self._told = self._of(exchange.answered) or self._open[-1]
         tell_standings(exchange, told.hold)
         if told.capped:
             exchange.reply_headers[CLAMPED_HEADER] = str(told.hold.output_tokens)
             exchange.notes["clamped"] = told.hold.output_tokens
+
+    def _of(self, attempt: Attempt | None) -> Open | None:
+        for open in self._open:
+            if open.attempt is attempt:
+                return open
+        return None
 
     async def _charge_vain(self) -> None:
         for open in [open for open in self._open if open.attempt.over]:
@@ -83,30 +89,30 @@ class Tab:
 
     async def _hold(self, intent: Intent, prompt: Prompt) -> Hold:
         """The bound of a prompt is several times what it takes. Before that refuses anybody, the prompt is counted."""
-        try:
-            return await self._ask(intent)
-        except BudgetExceeded:
+        counted = False
+        while True:
             try:
-                async with asyncio.timeout(COUNT_SECONDS):
-                    given = await self._till.counter.count_prompt(prompt, intent.model)
-            except TimeoutError:
-                given = intent.prompt_tokens
-            if given >= intent.prompt_tokens:
-                raise
-        return await self._ask(intent._replace(prompt_tokens=given))
-
-    async def _ask(self, intent: Intent) -> Hold:
-        """Of a dry exchange it is what a hold would be."""
-        ledger, exchange = self._till.ledger, self._exchange
-        if not exchange.dry:
-            try:
-                return await ledger.hold(intent)
+                return await (self._preview(intent) if self._exchange.dry else self._till.ledger.hold(intent))
             except (BudgetExceeded, Unpriced) as refusal:
-                note(exchange, Hold("", intent, 0, 0, 0), refusal)
-                raise
-        preview = await ledger.preview(intent)
+                if not self._exchange.dry:
+                    note(self._exchange, Hold("", intent, 0, 0, 0), refusal)
+                given = intent.prompt_tokens if counted or isinstance(refusal, Unpriced) else await self._count_prompt(intent, prompt)
+                if given >= intent.prompt_tokens:
+                    raise
+            intent, counted = intent._replace(prompt_tokens=given), True
+
+    async def _count_prompt(self, intent: Intent, prompt: Prompt) -> int:
+        try:
+            async with asyncio.timeout(COUNT_SECONDS):
+                return await self._till.counter.count_prompt(prompt, intent.model)
+        except TimeoutError:
+            return intent.prompt_tokens
+
+    async def _preview(self, intent: Intent) -> Hold:
+        """What a hold would be."""
+        preview = await self._till.ledger.preview(intent)
         if preview.refusal is not None:
-            note(exchange, preview.hold, preview.refusal)
+            note(self._exchange, preview.hold, preview.refusal)
             raise preview.refusal
         return preview.hold
 
@@ -146,32 +152,28 @@ class Tab:
 
     def _close(self, open: Open, status: Status, now: float, outcome: Outcome | None = None) -> Awaitable[None] | None:
         """Charges an open attempt; at once, where nothing has to be counted first."""
-        attempt = open.attempt
-        ending = {
-            "status": status,
-            "http_status": attempt.status,
-            "error": error(attempt.failure or (outcome.refusal if outcome else None)),
-            "latency_ms": _ms(now - attempt.started),
-            "first_event_ms": None if attempt.first_event is None else _ms(attempt.first_event - attempt.started),
-        }
-        came_to = known(open, asked=attempt in self._exchange.attempts)
+        came_to = known(open, asked=open.attempt in self._exchange.attempts)
         if came_to is None:
-            return self._count(open, ending)
-        self._charge(open, came_to, ending)
+            return self._count(open, status, now, outcome)
+        self._charge(open, came_to, status, now, outcome)
         return None
 
-    async def _count(self, open: Open, ending: Mapping[str, Any]) -> None:
+    async def _count(self, open: Open, status: Status, now: float, outcome: Outcome | None) -> None:
         """Until it is counted the attempt stays open, should this be cancelled."""
-        self._charge(open, await self._bill(open), ending)
+        self._charge(open, await self._bill(open), status, now, outcome)
 
-    def _charge(self, open: Open, came_to: Bill, ending: Mapping[str, Any]) -> None:
-        exchange = self._exchange
+    def _charge(self, open: Open, came_to: Bill, status: Status, now: float, outcome: Outcome | None) -> None:
         self._open.remove(open)
-        self._till.ledger.settle(open.hold, Charge(usage=came_to.usage, nanos=came_to.nanos, estimated=came_to.estimated, **ending))
+        exchange, attempt = self._exchange, open.attempt
+        usage, nanos, estimated = came_to
+        wrong = error(attempt.failure or (outcome.refusal if outcome else None))
+        first = None if attempt.first_event is None else _ms(attempt.first_event - attempt.started)
+        charge = Charge(status, usage, nanos, estimated, attempt.status, wrong, _ms(now - attempt.started), first)
+        self._till.ledger.settle(open.hold, charge)
         if open.hold.intent.rates is not None:
-            open.attempt.cost = came_to.nanos
-            exchange.cost = (exchange.cost or 0) + came_to.nanos
-        if came_to.estimated:
+            attempt.cost = nanos
+            exchange.cost = (exchange.cost or 0) + nanos
+        if estimated:
             exchange.notes["cost_estimated"] = True
 
     async def _bill(self, open: Open) -> Bill:
@@ -228,7 +230,10 @@ def _capped(prompt: Prompt, tokens: int) -> Prompt:
 
 def _limits(hold: Hold) -> bool:
     """Whether the answer's length matters to a budget."""
-    return any(one.left_tokens is not None or (one.left_nanos is not None and hold.nanos > 0) for one in hold.standings)
+    for standing in hold.standings:
+        if standing.left_tokens is not None or (standing.left_nanos is not None and hold.nanos > 0):
+            return True
+    return False
 
 
 def _ms(seconds: float) -> int:

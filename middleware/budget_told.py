@@ -19,12 +19,18 @@ def tell_standings(exchange: Exchange, hold: Hold) -> None:
     for name in (LEFT_HEADER, WARNING_HEADER):
         headers.pop(name, None)
     exchange.notes.pop("budget_warning", None)
-    left = [standing.left_nanos for standing in hold.standings if standing.left_nanos is not None]
-    if left:
-        headers[LEFT_HEADER] = text(max(0, min(left)))
-    passed = [standing.scope for standing in hold.standings if standing.warning]
+    left: int | None = None
+    passed: dict[str, None] = {}
+    for standing in hold.standings:
+        nanos = standing.left_nanos
+        if nanos is not None and (left is None or nanos < left):
+            left = nanos
+        if standing.warning:
+            passed[standing.scope] = None
+    if left is not None:
+        headers[LEFT_HEADER] = text(max(0, left))
     if passed:
-        headers[WARNING_HEADER] = exchange.notes["budget_warning"] = ", ".join(dict.fromkeys(passed))
+        headers[WARNING_HEADER] = exchange.notes["budget_warning"] = ", ".join(passed)
 
 
 def with_cost(event: Event, nanos: int) -> Event:
