@@ -55,7 +55,7 @@ class Tab:
             await self._charge_vain()
         intent, longest = self._intent(attempt)
         hold = await self._hold(intent, attempt.prompt)
-        capped = _limits(hold) and (longest is None or hold.output_tokens < longest)
+        capped = (longest is None or hold.output_tokens < longest) and _limits(hold)
         if not self._exchange.dry:
             self._open.append(Open(attempt, hold, attempt.prompt, capped=capped))
             attempt.cost = 0
@@ -230,10 +230,7 @@ def _capped(prompt: Prompt, tokens: int) -> Prompt:
 
 def _limits(hold: Hold) -> bool:
     """Whether the answer's length matters to a budget."""
-    for standing in hold.standings:
-        if standing.left_tokens is not None or (standing.left_nanos is not None and hold.nanos > 0):
-            return True
-    return False
+    return any(one.left_tokens is not None or (one.left_nanos is not None and hold.nanos > 0) for one in hold.standings)
 
 
 def _ms(seconds: float) -> int:
