@@ -67,20 +67,23 @@ class RateLimit:
             await self._admit(exchange, limits)
         return await call_next(exchange)
 
-    async def _admit(self, exchange: Exchange, limits: Limits) -> None:
+    def _admit(self, exchange: Exchange, limits: Limits) -> Awaitable[None]:
         """Raises RateLimited, Unavailable."""
         slot = str(next(self._slots))
-        shared = self._shared
-        if shared is not None:
-            if shared.up:
-                try:
-                    async with asyncio.timeout(MOST_WAITS * shared.seconds):
-                        await self._stay(Stay(exchange, limits, shared, slot), exchange)
-                    return
-                except (BooksLost, TimeoutError):
-                    pass  # what it has taken comes back all the same, once Redis does
-            if self._refuse:
-                raise Unavailable("the rate limits cannot be looked up now", headers={"retry-after": "1"})
+        if self._shared is None:
+            return self._stay(Stay(exchange, limits, self._memory, slot), exchange)
+        return self._admit_shared(exchange, limits, slot, self._shared)
+
+    async def _admit_shared(self, exchange: Exchange, limits: Limits, slot: str, shared: "Shared") -> None:
+        if shared.up:
+            try:
+                async with asyncio.timeout(MOST_WAITS * shared.seconds):
+                    await self._stay(Stay(exchange, limits, shared, slot), exchange)
+                return
+            except (BooksLost, TimeoutError):
+                pass  # what it has taken comes back all the same, once Redis does
+        if self._refuse:
+            raise Unavailable("the rate limits cannot be looked up now", headers={"retry-after": "1"})
         await self._stay(Stay(exchange, limits, self._memory, slot), exchange)
 
     def _stay(self, stay: Stay, exchange: Exchange) -> Awaitable[None]:

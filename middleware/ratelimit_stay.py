@@ -104,7 +104,9 @@ def _estimate(exchange: Exchange, limit: int) -> int:
     """Tokens: a quarter of the prompt's bytes, and what the client lets the answer have, as far as that fits into the limit at all:
     most answers are much shorter than they might be.
     """
-    size = sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in exchange.prompt.texts())
+    size = 0
+    for text in exchange.prompt.texts():
+        size += len(text) if text.isascii() else len(text.encode(errors="replace"))
     prompt = max(1, size // 4)
     return max(prompt, min(prompt + (exchange.prompt.output_cap or 0), limit))
 
