@@ -48,15 +48,15 @@ class Rates:
     audio_output: int = LIKE
     request: int = 0
     tiers: tuple[tuple[int, "Rates"], ...] = ()
-    dearest: tuple[int, int] = field(init=False, repr=False, compare=False)
-    """Of the rates of input, and of those of output, without tiers."""
+    dearest: tuple[int, int, int] = field(init=False, repr=False, compare=False)
+    """Of the rates of input, of those of output, and for the request, without tiers."""
 
     def __post_init__(self) -> None:
         for name, like in _KINDS:
             if getattr(self, name) == LIKE:
                 object.__setattr__(self, name, getattr(self, like))
         given = max(self.input, self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input)
-        object.__setattr__(self, "dearest", (given, max(self.output, self.reasoning, self.audio_output)))
+        object.__setattr__(self, "dearest", (given, max(self.output, self.reasoning, self.audio_output), self.request))
 
     @staticmethod
     def flat(rates: Mapping[str, int]) -> "Rates":
@@ -138,10 +138,10 @@ class Rates:
 
     def _dearest(self, prompt_tokens: int) -> tuple[int, int, int]:
         """The dearest rates of input and of output, and for the request, of all tiers that the prompt may reach."""
-        (given, made), request = self.dearest, self.request
+        given, made, request = self.dearest
         for threshold, rates in self.tiers:
             if prompt_tokens > threshold:
-                more = rates._dearest(prompt_tokens)
+                more = rates.dearest
                 given, made, request = max(given, more[0]), max(made, more[1]), max(request, more[2])
         return given, made, request
 

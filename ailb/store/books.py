@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
-from itertools import chain, count
+from itertools import count
 from secrets import token_hex
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +19,7 @@ from ailb.store.many import Many
 from ailb.store.schema import HOLDS
 from ailb.store.scopes import MOST_NANOS, Spender, ids, spender
 from ailb.store.seen import seen
-from ailb.store.settling import Settled, Settlement, give_back, take, write_down
+from ailb.store.settling import Settlement, close, take
 from ailb.store.writer import Unsure
 from ailb.usage import MOST
 
@@ -94,21 +94,18 @@ class Books:
         settled = await take(connection, settlements) if settlements else []
         if not settled and not requests:
             return []
-        await counters.budgets(connection, {*(one.spender for one in settled), *(one.spender for one in requests)})
-        spent = [counters.paying(one.spender, one.at) for one in settled]
-        paying = [counters.paying(one.spender, now) for one in requests]
-        held = map(Settled.held, settled, spent)
-        found = await counters.read(connection, set(chain(*held, *(pays.budgets for pays in chain(spent, paying)))))
-        for one, pays in zip(settled, spent, strict=True):
-            give_back(one, pays, found)
-        await write_down(connection, settled)
+        whose = [(one.spender, one.at) for one in settled] + [(one.spender, now) for one in requests]
+        paying = await counters.paying(connection, whose)
+        spent, asked = list(zip(settled, paying[: len(settled)], strict=True)), paying[len(settled) :]
+        places = {place for pays in set(paying) for place in pays.budgets}
+        places.update(place for one, pays in spent for place in one.held(pays))
+        found = await counters.read(connection, places)
+        await close(connection, spent, found)
+        budgets = {pays: await counters.counted(connection, pays, found) for pays in dict.fromkeys(asked)}
         answers: list[Hold | Refusal] = []
         holds: list[tuple[Any, ...]] = []
-        for request, pays in zip(requests, paying, strict=True):
-            for place, budget in pays.budgets.items():
-                if place not in found:
-                    found[place] = await counters.begin(connection, budget, place[1])
-            answer = _decide(request.id, request.intent, [(budget, found[place]) for place, budget in pays.budgets.items()])
+        for request, pays in zip(requests, asked, strict=True):
+            answer = _decide(request.id, request.intent, budgets[pays])
             answers.append(answer)
             if isinstance(answer, Hold):
                 holds.append(self._row(request, answer, pays.windows, now))
@@ -125,13 +122,15 @@ class Books:
 
 def _decide(id: str, intent: Intent, budgets: Sequence[tuple[Budget, Counter]]) -> Hold | Refusal:
     """A hold, counted in every budget, or the refusal."""
-    if budgets and intent.rates is None:
+    rates = intent.rates
+    if budgets and rates is None:
         return Unpriced(f"the price of {intent.model} at {intent.provider} is not known, and a budget applies")
     output = _granted(intent, budgets)
     if output < min(intent.least_tokens, intent.output_tokens):
         return BudgetExceeded()
-    tokens = intent.prompt_tokens + intent.choices * output
-    nanos = min(intent.rates.worst(intent.prompt_tokens, intent.choices * output), MOST_NANOS) if intent.rates else 0
+    most = intent.choices * output
+    tokens = intent.prompt_tokens + most
+    nanos = 0 if rates is None else min(rates.worst(intent.prompt_tokens, most), MOST_NANOS)
     for _, counter in budgets:
         counter.hold(nanos, tokens)
     return Hold(id, intent, nanos, tokens, output, tuple([_standing(budget, counter) for budget, counter in budgets]))
@@ -139,28 +138,16 @@ def _decide(id: str, intent: Intent, budgets: Sequence[tuple[Budget, Counter]]) 
 
 def _granted(intent: Intent, budgets: Sequence[tuple[Budget, Counter]]) -> int:
     """Output tokens for each choice: as many as asked for, or as every budget can pay for; -1 where not even the prompt fits."""
-    left_nanos = [left for budget, counter in budgets if (left := _left_nanos(budget, counter)) is not None]
-    left_tokens = [left for budget, counter in budgets if (left := _left_tokens(budget, counter)) is not None]
-    most = MOST * intent.choices
-    if left_nanos and intent.rates is not None:
-        most = min(most, intent.rates.affords(min(left_nanos), intent.prompt_tokens))
-    if left_tokens:
-        most = min(most, min(left_tokens) - intent.prompt_tokens)
-    return min(intent.output_tokens, most // intent.choices)
-
-
-def _left_nanos(budget: Budget, counter: Counter) -> int | None:
-    return None if budget.limit_nanos is None else budget.limit_nanos - counter.spent_nanos - counter.held_nanos
-
-
-def _left_tokens(budget: Budget, counter: Counter) -> int | None:
-    return None if budget.limit_tokens is None else budget.limit_tokens - counter.spent_tokens - counter.held_tokens
+    most = min(intent.output_tokens, MOST) * intent.choices
+    for budget, counter in budgets:
+        nanos, tokens = budget.left(counter)
+        if nanos is not None and intent.rates is not None:
+            most = min(most, intent.rates.affords(nanos, intent.prompt_tokens))
+        if tokens is not None:
+            most = min(most, tokens - intent.prompt_tokens)
+    return most // intent.choices
 
 
 def _standing(budget: Budget, counter: Counter) -> Standing:
-    soft = budget.soft_limit_ppm
-    nanos, tokens = counter.spent_nanos + counter.held_nanos, counter.spent_tokens + counter.held_tokens
-    warning = (budget.limit_nanos is not None and nanos * 1_000_000 >= budget.limit_nanos * soft) or (
-        budget.limit_tokens is not None and tokens * 1_000_000 >= budget.limit_tokens * soft
-    )
-    return Standing(budget.id, budget.scope, _left_nanos(budget, counter), _left_tokens(budget, counter), warning)
+    nanos, tokens = budget.left(counter)
+    return Standing(budget.id, budget.scope, nanos, tokens, budget.warns(counter))

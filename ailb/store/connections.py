@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ailb.errors import ConfigError
 from ailb.secret import Secret
-from ailb.store.links import driven
 
 _LOCK: Final = 0x41494C42
 """PostgreSQL's advisory lock for whoever writes."""
@@ -46,7 +45,9 @@ def engine(url: URL, *, writes: bool, wait_ms: float = WAIT_MS, patience: float)
         options["pool_timeout"] = patience
     if url.get_backend_name() == "sqlite":
         made = create_async_engine(url, **options)
-        _listen(made.sync_engine, writes, wait_ms, _begin_sqlite)
+        _pragmas(made.sync_engine, writes, wait_ms)
+        if writes:
+            event.listen(made.sync_engine, "begin", _begin_sqlite)
         return made
     limits = {name: str(int(wait_ms)) for name in ("statement_timeout", "lock_timeout")}
     limits |= {"idle_in_transaction_session_timeout": str(max(2000, int(wait_ms))) if writes else "0", "application_name": "ailb"}
@@ -58,9 +59,9 @@ def engine(url: URL, *, writes: bool, wait_ms: float = WAIT_MS, patience: float)
 
 
 def near(url: URL, *, writes: bool, patience: float) -> Engine:
-    """SQLite's file without asyncio, for the thread that writes, or for READERS that read."""
+    """SQLite's file without asyncio, for the thread that writes, which begins its transactions itself, or for READERS that read."""
     made = create_engine(url.set(drivername="sqlite"), connect_args={"check_same_thread": False}, **_options(writes))
-    _listen(made, writes, WAIT_MS * patience, _begin_near)
+    _pragmas(made, writes, WAIT_MS * patience)
     return made
 
 
@@ -72,14 +73,13 @@ def _options(writes: bool) -> dict[str, Any]:
     return options | {"pool_size": READERS, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
 
 
-def _listen(engine: Engine, writes: bool, wait_ms: float, begin: Any) -> None:
-    event.listen(engine, "connect", partial(_pragmas, (f"busy_timeout={int(wait_ms)}", *_PRAGMAS, *(() if writes else ("query_only=ON",)))))
-    if writes:
-        event.listen(engine, "begin", begin)
+def _pragmas(engine: Engine, writes: bool, wait_ms: float) -> None:
+    pragmas = (f"busy_timeout={int(wait_ms)}", *_PRAGMAS, *(() if writes else ("query_only=ON",)))
+    event.listen(engine, "connect", partial(_connected, pragmas))
 
 
-def _pragmas(pragmas: tuple[str, ...], connection: Any, record: object) -> None:
-    connection.isolation_level = None  # the driver begins no transaction by itself: `_begin_sqlite` does
+def _connected(pragmas: tuple[str, ...], connection: Any, record: object) -> None:
+    connection.isolation_level = None  # the driver begins no transaction by itself
     cursor = connection.cursor()
     for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
@@ -89,10 +89,6 @@ def _pragmas(pragmas: tuple[str, ...], connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     """A transaction that begins with reading cannot wait for the lock any more when it comes to writing."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_near(connection: Connection) -> None:
-    driven(connection, "BEGIN IMMEDIATE")
 
 
 def _begin_postgres(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from secrets import randbits
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, cast, func, insert, or_, select, text, true, tuple_, update
@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ailb.store.many import Listed, Many
 from ailb.store.schema import BUDGETS, COUNTERS, HOLDS, SPEND
 from ailb.store.scopes import Scope, Spender, scopes
-from ailb.store.windows import Period, Windows, day
+from ailb.store.windows import DAY, Period, Windows
 
 _MOST_REMEMBERED: Final = 50_000
+_PPM: Final = 1_000_000
 _REVISION: Final = "SELECT number FROM revisions WHERE name = 'budgets'"
 _BUDGETS: Final = select(BUDGETS).where(tuple_(BUDGETS.c.scope, BUDGETS.c.scope_id).in_(bindparam("scopes", expanding=True)))
 _COUNTERS: Final = Listed(
@@ -60,6 +61,21 @@ class Budget:
     def of(row: RowMapping) -> "Budget":
         return Budget(**{name: row[BUDGETS.c[name]] for name in _BUDGET})
 
+    def left(self, counter: "Counter") -> tuple[int | None, int | None]:
+        """Nano-dollars and tokens; None where there is no such limit."""
+        nanos, tokens = self.limit_nanos, self.limit_tokens
+        return (
+            None if nanos is None else nanos - counter.spent_nanos - counter.held_nanos,
+            None if tokens is None else tokens - counter.spent_tokens - counter.held_tokens,
+        )
+
+    def warns(self, counter: "Counter") -> bool:
+        """Whether spent and held have passed the soft limit."""
+        nanos, tokens, soft = self.limit_nanos, self.limit_tokens, self.soft_limit_ppm
+        return (nanos is not None and (counter.spent_nanos + counter.held_nanos) * _PPM >= nanos * soft) or (
+            tokens is not None and (counter.spent_tokens + counter.held_tokens) * _PPM >= tokens * soft
+        )
+
 
 @dataclass(slots=True)
 class Counter:
@@ -95,9 +111,12 @@ Place = tuple[str, int]
 """Which counter: the budget's id and the start of the window."""
 
 
-class Paying(NamedTuple):
-    """The counters of what somebody spends at some time, each with its budget; `windows` is how a hold writes them down."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Paying:
+    """The counters of what somebody spends on some day, each with its budget; `windows` is how a hold writes them down."""
 
+    spender: Spender
+    day: int
     budgets: Mapping[Place, Budget]
     windows: str
 
@@ -109,32 +128,32 @@ class Counters:
         self.windows = windows
         self._revision: Any = ()
         self._known: dict[Scope, tuple[Budget, ...]] = {}
-        self._applying: dict[Spender, tuple[Budget, ...]] = {}
         self._paying: dict[tuple[Spender, int], Paying] = {}
 
-    async def budgets(self, connection: AsyncConnection, spenders: Iterable[Spender]) -> None:
-        """Reads the budgets that pay for what these spend, as they are in this transaction. Then `paying` knows them."""
+    async def paying(self, connection: AsyncConnection, spent: Iterable[tuple[Spender, int]]) -> list[Paying]:
+        """What pays for each, by who spends it and when, as the budgets are in this transaction."""
         revision = (await connection.exec_driver_sql(_REVISION)).fetchone()
-        if revision != self._revision or len(self._known) + len(self._applying) + len(self._paying) > _MOST_REMEMBERED:
-            self._known, self._applying, self._paying, self._revision = {}, {}, {}, revision
-        new = {spender: scopes(spender) for spender in spenders if spender not in self._applying}
-        unknown = sorted({scope for all in new.values() for scope in all if scope not in self._known})
+        if revision != self._revision or len(self._known) + len(self._paying) > _MOST_REMEMBERED:
+            self._known, self._paying, self._revision = {}, {}, revision
+        keys = [(spender, at - at % DAY) for spender, at in spent]  # no window begins within a day
+        new = {key for key in keys if key not in self._paying}
+        if new:
+            await self._learn(connection, {scope for spender, _ in new for scope in scopes(spender)})
+            self._paying.update({(spender, day): self._pays(spender, day) for spender, day in new})
+        return [self._paying[key] for key in keys]
+
+    async def _learn(self, connection: AsyncConnection, wanted: Collection[Scope]) -> None:
+        unknown = sorted(scope for scope in wanted if scope not in self._known)
         if unknown:
             rows = (await connection.execute(_BUDGETS, {"scopes": unknown})).mappings()
             found = sorted(map(Budget.of, rows), key=lambda budget: (budget.scope, budget.scope_id, budget.period))
             self._known.update(dict.fromkeys(unknown, ()))
             self._known.update({scope: tuple(group) for scope, group in groupby(found, lambda budget: (budget.scope, budget.scope_id))})
-        for spender, all in new.items():
-            self._applying[spender] = tuple(budget for scope in all for budget in self._known[scope])
 
-    def paying(self, spender: Spender, at: int) -> Paying:
-        """For somebody about whom `budgets` was asked before, in this transaction."""
-        key = (spender, day(at))  # no window begins within a day
-        found = self._paying.get(key)
-        if found is None:
-            budgets = {(budget.id, self.windows.start(budget.period, at)): budget for budget in self._applying[spender]}
-            found = self._paying[key] = Paying(budgets, orjson.dumps(list(budgets)).decode())
-        return found
+    def _pays(self, spender: Spender, day: int) -> Paying:
+        applying = [budget for scope in scopes(spender) for budget in self._known[scope]]
+        budgets = {(budget.id, self.windows.start(budget.period, day)): budget for budget in applying}
+        return Paying(spender, day, budgets, orjson.dumps(list(budgets)).decode())
 
     async def read(self, connection: AsyncConnection, places: Collection[Place]) -> dict[Place, Counter]:
         """At least those of `places` that are there."""
@@ -143,7 +162,14 @@ class Counters:
         rows = await _COUNTERS.execute(connection, list({budget for budget, _ in places}), list({start for _, start in places}))
         return {(budget, start): Counter(*amounts) for budget, start, *amounts in rows}
 
-    async def begin(self, connection: AsyncConnection, budget: Budget, start: int) -> Counter:
+    async def counted(self, connection: AsyncConnection, paying: Paying, found: dict[Place, Counter]) -> list[tuple[Budget, Counter]]:
+        """The budgets with their counters. One that was not found is there from now on, in `found` as well."""
+        for place, budget in paying.budgets.items():
+            if place not in found:
+                found[place] = await self._begin(connection, budget, place[1])
+        return [(budget, found[place]) for place, budget in paying.budgets.items()]
+
+    async def _begin(self, connection: AsyncConnection, budget: Budget, start: int) -> Counter:
         """A counter that was not there before. It knows what was spent and what is under way since its window began."""
         spent, held = sums(budget, start, self.windows.end(budget.period, start))
         counter = Counter(*(await connection.execute(spent)).one())

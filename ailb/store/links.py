@@ -88,10 +88,19 @@ class Near:
         self._thread.shutdown(wait=False)
 
     def _transaction(self, work: Work[T]) -> T:
+        """SQLAlchemy is not told where it begins and ends: what it does there takes longer than most statements."""
         if self._connection is None:
             self._connection = self._engine.connect()
-        with self._connection.begin():
-            return finished(work(cast(AsyncConnection, Direct(self._connection))))
+        try:
+            # A transaction that begins with reading cannot wait for the lock any more when it comes to writing.
+            driven(self._connection, "BEGIN IMMEDIATE")
+            result = finished(work(cast(AsyncConnection, Direct(self._connection))))
+            driven(self._connection, "COMMIT")
+        # Whatever it was: without a connection, nothing of it is left.
+        except BaseException:
+            self._disconnect()
+            raise
+        return result
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

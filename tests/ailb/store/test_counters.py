@@ -7,7 +7,7 @@ from ailb.store.budgets import Budgets
 from ailb.store.counters import Budget, Counter, Counters
 from ailb.store.database import Database
 from ailb.store.scopes import Spender
-from ailb.store.windows import Windows
+from ailb.store.windows import DAY, Windows
 
 ANN = ("user", "ann")
 SPENDER = Spender("ann", "", "p", "m", "m")
@@ -15,8 +15,9 @@ SPENDER = Spender("ann", "", "p", "m", "m")
 
 def asking(counters: Counters, seen: list[list[Budget]]) -> Callable[[AsyncConnection], object]:
     async def work(connection: AsyncConnection) -> None:
-        await counters.budgets(connection, [SPENDER, SPENDER])
-        seen.append(list(counters.paying(SPENDER, 0).budgets.values()))
+        paying, same = await counters.paying(connection, [(SPENDER, 0), (SPENDER, DAY - 1)])
+        assert paying is same
+        seen.append(list(paying.budgets.values()))
 
     return work
 

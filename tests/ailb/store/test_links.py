@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from ailb.store.links import Far, Link, Near, finished
+from ailb.store.connections import near
+from ailb.store.links import Far, Link, Near, driven, finished
 
 COUNT = text("SELECT count(*) FROM t")
 
@@ -73,6 +74,35 @@ async def test_what_the_driver_refuses_is_told_as_elsewhere(link: Link) -> None:
     with pytest.raises(IntegrityError, match="UNIQUE"):
         await link.transaction(twice)
     assert await link.transaction(count) == 0
+
+
+async def test_what_cannot_be_committed_is_not_there_and_the_next_transaction_is(tmp_path: Path) -> None:
+    link = Near(near(make_url(f"sqlite:///{tmp_path}/t.db"), writes=True, patience=1.0))
+    await link.transaction(create)
+
+    async def orphan(connection: AsyncConnection) -> None:
+        await connection.exec_driver_sql("CREATE TABLE u (y REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)")
+        await connection.exec_driver_sql("INSERT INTO u VALUES (1)")
+
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
+        await link.transaction(orphan)
+    await link.transaction(lambda connection: connection.exec_driver_sql("CREATE TABLE u (y)"))
+    await link.close()
+
+
+async def test_only_one_writes_and_the_next_one_when_it_is_done(tmp_path: Path) -> None:
+    url = make_url(f"sqlite:///{tmp_path}/t.db")
+    link, hasty = Near(near(url, writes=True, patience=1.0)), near(url, writes=True, patience=0.0)
+    await link.transaction(create)
+
+    async def meanwhile(connection: AsyncConnection) -> None:
+        with hasty.connect() as other, pytest.raises(OperationalError, match="locked"):
+            driven(other, "BEGIN IMMEDIATE")
+
+    await link.transaction(meanwhile)
+    with hasty.connect() as other:
+        driven(other, "BEGIN IMMEDIATE")
+    await link.close()
 
 
 async def test_a_savepoint_keeps_a_failure_to_itself(link: Link) -> None:
