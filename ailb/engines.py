@@ -74,9 +74,10 @@ def _uvicorn(app: ASGIApp, server: Server, listener: socket.socket) -> tuple[Ser
         import uvicorn
         import uvloop
 
-        from ailb.engines_uvicorn import Impatient
+        from ailb.engines_uvicorn import Impatient, install
     except ImportError:
         raise ConfigError("[server].engine", "uvicorn is not installed; install ailb[uvicorn]") from None
+    install()
     config = uvicorn.Config(
         app,
         http=Impatient,

@@ -1,11 +1,18 @@
-"""uvicorn's protocol, with the one limit that it lacks."""
+"""uvicorn's protocol, with the one limit that it lacks, and its answers, which begin faster."""
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from ailb.engines import HEADER_SECONDS
+
+_NAME: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-"
+_VALUE: Final = bytes([9, *range(32, 127), *range(128, 256)])
+_DECIDING: Final = frozenset({b"connection", b"transfer-encoding"})
+"""Headers that say how the answer goes out."""
 
 
 class Impatient(HttpToolsProtocol):
@@ -45,3 +52,43 @@ class Impatient(HttpToolsProtocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn searches each header of an answer with two patterns and compares it with three names. Here all are looked at together; an
+    answer that has something odd is left to uvicorn.
+    """
+
+    def send(self, message: Any) -> Coroutine[Any, Any, None]:
+        """Without a coroutine more for each piece of a stream."""
+        begun = self.response_started or self.disconnected or self.flow.write_paused
+        return super().send(message) if begun or not self.keep_alive else self._begin(message)
+
+    async def _begin(self, message: Any) -> None:
+        headers = [*self.default_headers, *message.get("headers", ())]
+        named = dict(headers)
+        parts: list[bytes] = []
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        lines = b"".join(parts)
+        if (
+            lines.translate(None, _VALUE) != b"\r\n" * len(named)
+            or b"".join(named).translate(None, _NAME)
+            or not named.keys().isdisjoint(_DECIDING)
+            or message.get("status") in (None, 204, 304)
+            or self.scope["method"] == "HEAD"
+        ):
+            await super().send(message)
+            return
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        length = named.get(b"content-length")
+        self.chunked_encoding = length is None
+        self.expected_content_length = int(length or 0)
+        coding = b"transfer-encoding: chunked\r\n" if length is None else b""
+        self.transport.write(b"%b%b%b\r\n" % (STATUS_LINE[message["status"]], lines, coding))
+
+
+def install() -> None:
+    """Ours in place of uvicorn's own, which has no setting for it."""
+    httptools_impl.RequestResponseCycle = Cycle  # type: ignore[misc]

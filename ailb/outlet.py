@@ -23,7 +23,8 @@ _NAMES: Final[Mapping[str, bytes]] = {
     name: name.encode()
     for name in (
         *("cache-control", "content-length", "content-type", "vary", "x-accel-buffering", "x-request-id"),
-        *("x-ailb-provider", "x-ailb-model", "x-ailb-attempts", "x-ailb-latency-ms"),
+        *("x-ailb-provider", "x-ailb-model", "x-ailb-attempts", "x-ailb-latency-ms", "x-ailb-cost-usd", "x-ailb-budget-remaining-usd"),
+        *(f"x-ratelimit-{told}-{what}" for told in ("limit", "remaining", "reset") for what in ("requests", "tokens")),
     )
 }
 _VALUES: Final[Mapping[str, bytes]] = {
@@ -188,10 +189,11 @@ def collected(send: Send) -> Send:
 
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """As ASGI wants them. A value that HTTP could not carry loses what does not fit, CR and LF first of all."""
-    return [(_NAMES.get(name) or name.encode("latin-1"), _VALUES.get(value) or _fitting(value)) for name, value in headers.items()]
+    values = "".join(headers.values())
+    if values.isascii() and values.isprintable():
+        return [(_NAMES.get(name) or name.encode("latin-1"), _VALUES.get(value) or value.encode()) for name, value in headers.items()]
+    return [(name.encode("latin-1"), _fitting(value)) for name, value in headers.items()]
 
 
 def _fitting(value: str) -> bytes:
-    if value.isascii() and value.isprintable():
-        return value.encode()
     return "".join(c for c in value if c.isprintable()).encode("latin-1", "replace")
