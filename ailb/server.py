@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -95,6 +96,7 @@ class _Process:
         serving, run = engine(asgi, self.snapshot.config.server, listener)
         prices_listed.load()
         _spare_the_collector()
+        Thread(target=heap.widen, daemon=True).start()  # beside the start: it may take the system 0.1 s
         with _blamed(gateway):
             run(_beside(self._shelf, gateway, serving))
         return 0
