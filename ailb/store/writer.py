@@ -150,12 +150,11 @@ class Writer:
         """Until there is something new, or it is time to try again."""
         if self._stopping:
             return
-        try:
-            async with asyncio.timeout(RETRY_SECONDS if self._waiting else None):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        again = asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set) if self._waiting else None
+        await self._wake.wait()
         self._wake.clear()
+        if again is not None:
+            again.cancel()
 
     async def _write(self, jobs: list[_Job]) -> list[_Job]:
         """In one transaction. Gives back what is to be tried again."""

@@ -1,7 +1,8 @@
 """A batch in a thread does what it does over a driver."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from ailb.store.connections import near
-from ailb.store.links import Far, Link, Near, driven, finished
+from ailb.store.links import Beside, Far, Link, Near, driven, finished
 
 COUNT = text("SELECT count(*) FROM t")
 
@@ -116,6 +117,47 @@ async def test_a_savepoint_keeps_a_failure_to_itself(link: Link) -> None:
         return await count(connection)
 
     assert await link.transaction(half) == 1
+
+
+@pytest.fixture
+def beside() -> Iterator[Beside]:
+    made = Beside("beside")
+    yield made
+    made.close()
+
+
+async def test_what_nobody_waits_for_any_more_is_done_all_the_same(beside: Beside) -> None:
+    go, done = threading.Event(), list[bool]()
+    given_up = asyncio.create_task(beside.call(lambda: done.append(go.wait(5.0))))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    go.set()
+    assert await beside.call(lambda: list(done)) == [True]
+
+
+def test_the_thread_outlives_an_event_loop_and_what_is_raised(beside: Beside) -> None:
+    go = threading.Event()
+
+    async def leave() -> None:
+        asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)  # type: ignore[union-attr] # there is one
+        await beside.call(go.wait)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(leave())
+    go.set()
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(beside.call(lambda: 1 // 0))
+    assert asyncio.run(beside.call(lambda: 5)) == 5
+
+
+def test_the_thread_ends_after_what_it_was_given() -> None:
+    beside = Beside("beside")
+    thread = asyncio.run(beside.call(threading.current_thread))
+    beside.close()
+    thread.join(5.0)
+    assert not thread.is_alive()
+    with pytest.raises(RuntimeError, match="its end"):
+        asyncio.run(beside.call(threading.current_thread))
 
 
 async def test_who_waits_for_something_else_is_told() -> None:
