@@ -52,7 +52,7 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
 def without_secrets(_logger: Any, _method: str, fields: Fields) -> Fields:
     """Takes whatever looks like a key out of every text; a log line is the last place where one could get out."""
     for name, value in fields.items():
-        if type(value) is str and len(value) >= SHORTEST_KEY:
+        if type(value) is str and len(value) >= SHORTEST_KEY and name != "timestamp":  # which is our own, in every line
             fields[name] = scrub(value)
     return fields
 
