@@ -53,6 +53,8 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in hosts) | (_LOOPBACK if local else frozenset())
         self._origins = frozenset(origins)
         self._http2 = http2
+        self._last: str | None = None
+        """The last good host: nearly all are the same."""
         self._dice = Random()  # noqa: S311 - an id is not a secret
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -82,7 +84,7 @@ class Guard:
         return headers
 
     def _check_host(self, host: str, version: str) -> None:
-        if not host and version == "1.0":
+        if host == self._last or (not host and version == "1.0"):
             return
         parts = _HOST.match(host)
         name, port = parts.groups() if parts else ("", None)
@@ -90,6 +92,7 @@ class Guard:
             raise BadRequest("the Host header is missing or malformed")
         if self._hosts and name.lower() not in self._hosts:
             raise Misdirected("this gateway does not serve that Host (server.allowed_hosts)")
+        self._last = host
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:
         """In local mode whoever reaches the port is trusted, and a web page in the owner's browser reaches it too."""

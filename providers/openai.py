@@ -111,7 +111,7 @@ def _answer(body: bytes) -> dict[str, Any]:
     if (failed := openai_errors.failure(data)) is not None:
         raise failed
     choices = data.get("choices")
-    if not isinstance(choices, list) or not all(_is_choice(choice) for choice in choices):
+    if not isinstance(choices, list) or not all(map(_is_choice, choices)):
         raise UpstreamBroken("the provider's answer is not a chat completion")
     answer: dict[str, Any] = data
     return answer
