@@ -104,7 +104,7 @@ def recorded(exchange: Exchange, outcome: Outcome | None, *, at: float, **more: 
             **more,
         }
     )
-    return Record(bytes(memoryview(made)), later)  # a copy: orjson's own bytes hold all that it had taken to write, 4 kB and more
+    return Record(made, later)
 
 
 def word(refusal: Refusal | None) -> str | None:

@@ -50,7 +50,7 @@ def loosely(body: bytes) -> Any:
 def dumps(data: Any) -> bytes:
     """The shortest JSON; integers of any size."""
     try:
-        return orjson.dumps(data)
+        return bytes(memoryview(orjson.dumps(data)))  # a copy: orjson's own bytes hold all that it had taken to write, 4 kB and more
     except TypeError:  # an integer beyond 64 bits
         return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=_reread).encode()
 

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -78,3 +79,13 @@ def test_anything_else_is_a_bad_request(body: bytes) -> None:
 @pytest.mark.parametrize(("body", "expected"), [(b'{"a": 1}', {"a": 1}), (b"[1]", [1]), (b"<html>", None), (b"", None), (b"\xff", None)])
 def test_reads_loosely_what_nobody_promised(body: bytes, expected: Any) -> None:
     assert expected == loosely(body)
+
+
+def test_what_was_written_takes_no_more_memory_than_it_is_long() -> None:
+    tracemalloc.start()
+    try:
+        kept = [dumps({"number": number}) for number in range(100)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 100 * (len(kept[-1]) + 100)
