@@ -1,7 +1,6 @@
 """One request's way from target to target, until one answers or nobody is left."""
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from math import ceil
@@ -46,7 +45,7 @@ class Trip:
         self._exchange = exchange
         self._call_next = call_next
         self._models = [model]
-        self._queue: deque[Health] = deque()
+        self._queue: list[Health] = []
         self._considered: list[Considered] = []
         self._failed: list[tuple[Health, float]] = []
         self._barred: list[tuple[Health, str]] = []
@@ -109,7 +108,7 @@ class Trip:
         """The next target that may be asked. Who wants to be left alone for a while comes last."""
         now = self._desk.clock.monotonic()
         while self._queue:
-            health = self._queue.popleft()
+            health = self._queue.pop(0)
             why = health.bars(now)
             if not why and health.rests(now) and any(not (other.bars(now) or other.rests(now)) for other in self._queue):
                 self._queue.append(health)
