@@ -67,10 +67,7 @@ class Cycle(RequestResponseCycle):
     async def _begin(self, message: Any) -> None:
         headers = [*self.default_headers, *message.get("headers", ())]
         named = dict(headers)
-        parts: list[bytes] = []
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        lines = b"".join(parts)
+        lines = b"\r\n".join([*map(b": ".join, headers), b""])
         if (
             lines.translate(None, _VALUE) != b"\r\n" * len(named)
             or b"".join(named).translate(None, _NAME)
