@@ -1,10 +1,14 @@
-"""What of Hypercorn is replaced: its HTTP/2, and its connections, which leave less behind."""
+"""What of Hypercorn is replaced: its HTTP/2, how its HTTP/1.1 writes, and its connections, which leave less behind."""
 
 from functools import partial
+from typing import Any
 
+import h11
 import hypercorn.asyncio.run
 import hypercorn.protocol
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import RawData
+from hypercorn.protocol.h11 import H11Protocol
 
 from ailb.engines_h2 import Bounded
 
@@ -20,7 +24,28 @@ class Tidy(TCPServer):
                 vars(self).pop(name, None)
 
 
+class Joined(H11Protocol):
+    """The head of an answer goes out with what comes after it, as ASGI wants it, and an end that takes no bytes needs no writing."""
+
+    _head = b""
+
+    async def _send_h11_event(self, event: Any) -> None:
+        try:
+            data = self.connection.send(event) or b""
+        except h11.LocalProtocolError:  # as Hypercorn
+            if self.connection.their_state != h11.ERROR:
+                raise
+            return
+        if type(event) is h11.Response:
+            self._head = data
+            return
+        data, self._head = self._head + data, b""
+        if data:
+            await self.send(RawData(data))
+
+
 def install(write_seconds: float) -> None:
     """Ours in place of Hypercorn's own, which has no setting for any of it."""
     hypercorn.protocol.H2Protocol = partial(Bounded, write_seconds)  # type: ignore[attr-defined, assignment]
+    hypercorn.protocol.H11Protocol = Joined  # type: ignore[attr-defined]
     hypercorn.asyncio.run.TCPServer = Tidy  # type: ignore[attr-defined]

@@ -56,11 +56,16 @@ class Impatient(HttpToolsProtocol):
 
 class Cycle(RequestResponseCycle):
     """uvicorn searches each header of an answer with two patterns and compares it with three names. Here all are looked at together; an
-    answer that has something odd is left to uvicorn.
+    answer that has something odd is left to uvicorn. Where the length is known, the head goes out with what comes after it, as ASGI
+    wants it.
     """
+
+    _head = b""
 
     def send(self, message: Any) -> Coroutine[Any, Any, None]:
         """Without a coroutine more for each piece of a stream."""
+        if self._head:
+            return self._go_on(message)
         begun = self.response_started or self.disconnected or self.flow.write_paused
         return super().send(message) if begun or not self.keep_alive else self._begin(message)
 
@@ -82,8 +87,18 @@ class Cycle(RequestResponseCycle):
         length = named.get(b"content-length")
         self.chunked_encoding = length is None
         self.expected_content_length = int(length or 0)
-        coding = b"transfer-encoding: chunked\r\n" if length is None else b""
-        self.transport.write(b"%b%b%b\r\n" % (STATUS_LINE[message["status"]], lines, coding))
+        status = STATUS_LINE[message["status"]]
+        if length is None:
+            self.transport.write(b"%b%btransfer-encoding: chunked\r\n\r\n" % (status, lines))
+        else:
+            self._head = b"%b%b\r\n" % (status, lines)
+
+    def _go_on(self, message: Any) -> Coroutine[Any, Any, None]:
+        """To uvicorn the head is a part of the body."""
+        head, self._head = self._head, b""
+        self.expected_content_length += len(head)
+        joined: Any = {**message, "body": head + message.get("body", b"")}
+        return super().send(joined)
 
 
 def install() -> None:

@@ -127,6 +127,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "alembic": frozenset({"ailb.store.migrate"}),
     "hypercorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_h2", "ailb.engines_hypercorn"}),
     "h2": frozenset({"ailb.engines_h2"}),
+    "h11": frozenset({"ailb.engines_hypercorn"}),
     "uvicorn": frozenset({"ailb.server", "ailb.engines", "ailb.engines_uvicorn"}),
     "uvloop": frozenset({"ailb.server", "ailb.engines"}),
     "httptools": frozenset({"ailb.engines_uvicorn"}),

@@ -83,6 +83,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._writing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self.failing = False
@@ -98,6 +99,7 @@ class Writer:
         return self._writing or bool(self._waiting)
 
     def start(self) -> None:
+        self._loop = asyncio.get_running_loop()  # kept: until Python 3.12 each look asks the system for the process's id
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -118,7 +120,7 @@ class Writer:
         """The answer of `batch` for `item`, once it is committed. `keep`: tried again until the database takes it, and in no hurry;
         else Unavailable.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         future = loop.create_future()
         job = _Job(batch, item, keep, future)
         if self._stopping and (self._task is None or self._task.done()):

@@ -1,13 +1,20 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from typing import Any
 
+import h11
 import pytest
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.events import Event, RawData
+from hypercorn.protocol.events import Body, EndBody, Response
+from hypercorn.typing import ConnectionState
 from structlog.testing import capture_logs
 
 from ailb.config import Server
 from ailb.engines import bound, engine
-from ailb.engines_hypercorn import Tidy
+from ailb.engines_hypercorn import Joined, Tidy
 from tests.ailb.serving import SOON
 from tests.ailb.test_engines import asked, hello, port
 
@@ -45,3 +52,52 @@ async def test_a_connection_that_is_over_is_gone_without_the_collector(port: int
         gc.enable()
     stop.set()
     await asyncio.wait_for(server, SOON)
+
+
+class Wire:
+    """What is written, piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    async def __call__(self, event: Event) -> None:
+        assert isinstance(event, RawData)
+        self.pieces.append(event.data)
+
+
+async def answered(method: bytes, *events: Any) -> list[bytes]:
+    wire, config = Wire(), Config()
+    unused: Any = None
+    protocol = Joined(unused, config, WorkerContext(None), unused, ConnectionState({}), False, None, None, wire)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(method + b" / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert [h11.Request, h11.EndOfMessage] == [type(connection.next_event()) for _ in range(2)]
+    protocol.connection = connection
+    for event in events:
+        await protocol.stream_send(event)
+    return wire.pieces
+
+
+def begun(*headers: tuple[bytes, bytes], status: int = 200) -> Response:
+    return Response(stream_id=1, headers=list(headers), status_code=status)
+
+
+ENDED = EndBody(stream_id=1)
+LENGTH = (b"content-length", b"2")
+
+
+async def test_the_head_of_an_answer_goes_out_with_its_body() -> None:
+    (piece,) = await answered(b"GET", begun(LENGTH), Body(stream_id=1, data=b"hi"), ENDED)
+    assert (True, True) == (piece.startswith(b"HTTP/1.1 200"), piece.endswith(b"\r\n\r\nhi"))
+
+
+async def test_each_piece_of_a_stream_goes_out_at_once() -> None:
+    first, *others = await answered(b"GET", begun(), *(Body(stream_id=1, data=data) for data in (b"a", b"bc")), ENDED)
+    assert first.endswith(b"\r\n\r\n1\r\na\r\n")
+    assert [b"2\r\nbc\r\n", b"0\r\n\r\n"] == others
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"HEAD", 200), (b"GET", 204), (b"GET", 304)])
+async def test_a_head_without_a_body_goes_out_at_the_end(method: bytes, status: int) -> None:
+    (piece,) = await answered(method, begun(status=status), ENDED)
+    assert piece.endswith(b"\r\n\r\n")

@@ -19,6 +19,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.closed = False
         self.written = b""
+        self.writes = 0
 
     def close(self) -> None:
         self.closed = True
@@ -28,6 +29,7 @@ class Wire(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         self.written += data
+        self.writes += 1
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -142,3 +144,16 @@ async def test_only_a_beginning_begins() -> None:
     answering = cycle(Cycle, Wire(), "POST", keep_alive=True)
     with pytest.raises(RuntimeError, match=r"http\.response\.start"):
         await answering.send({"type": "http.response.body", "body": b"a"})
+
+
+@pytest.mark.parametrize(("headers", "writes"), [([(b"content-length", b"5")], 1), ([], 3)])
+async def test_a_head_goes_out_with_what_comes_after_it_where_the_length_is_known(headers: Any, writes: int) -> None:
+    wire = Wire()
+    answering = cycle(Cycle, wire, "POST", keep_alive=True)
+    await answering.send({"type": "http.response.start", "status": 200, "headers": headers})
+    await answering.send({"type": "http.response.body", "body": b"hello", "more_body": not headers})
+    if not headers:
+        await answering.send({"type": "http.response.body", "body": b""})
+    assert (writes, True) == (wire.writes, answering.response_complete)
+    assert wire.written.startswith(b"HTTP/1.1 200 OK\r\ndate: today\r\n")
+    assert wire.written.count(b"hello") == 1
