@@ -76,6 +76,8 @@ class Rates:
 
         Cached tokens count as text: who reports audio and caching at once does not say how they overlap, and audio is never cheaper.
         """
+        if not (usage.cache_written or usage.reasoning or usage.audio_input or usage.audio_output):
+            return self.text(usage.input, usage.output, usage.cached)
         rates = self.at(usage.input)
         fresh = usage.input - usage.cached - usage.cache_written
         heard = min(usage.audio_input, fresh)

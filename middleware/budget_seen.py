@@ -13,40 +13,55 @@ from ailb.usage import Usage
 class Seen:
     """The text of one answer, of all its choices, with its reasoning and its calls of tools; and the last usage that was reported."""
 
-    __slots__ = ("_text", "_told", "events", "usage")
+    __slots__ = ("_latest", "_text", "_told", "events", "usage")
 
     def __init__(self) -> None:
         self._text = StringIO()
         self._told = 0
+        self._latest: Event | None = None
         self.events = 0
         self.usage: Usage | None = None
 
     def take(self, event: Event) -> None:
+        """What an event says beside a usage is in that, and only read where the usage may be wrong, or more is said."""
         self.events += 1
-        for part in said(event):
-            self._text.write(part)
-        if event.usage is not None:
-            self.usage = event.usage
-            self._told = self._text.tell()
+        if self._latest is not None:
+            self._read_latest()
+        if event.usage is None:
+            self._read(event)
+        else:
+            self.usage, self._latest = event.usage, event
 
     @property
     def exact(self) -> Usage | None:
         """The reported usage, if it is about all that was said, and can be true: an answer that says something took tokens."""
         usage = self.usage
-        if usage is None or self._text.tell() > self._told:
+        if usage is None or (usage.output and not usage.input):
             return None
-        silent = self._text.tell() and not usage.output
-        return None if silent or (usage.output and not usage.input) else usage
+        if self._latest is not None and usage.output:
+            return usage
+        silent = self.text and not usage.output
+        return None if silent or self.untold else usage
 
     @property
     def text(self) -> str:
         """All of it."""
+        self._read_latest()
         return self._text.getvalue()
 
     @property
     def untold(self) -> str:
         """What was said after the last usage was reported."""
-        return self._text.getvalue()[self._told :]
+        return self.text[self._told :]
+
+    def _read_latest(self) -> None:
+        if self._latest is not None:
+            self._read(self._latest)
+            self._latest, self._told = None, self._text.tell()
+
+    def _read(self, event: Event) -> None:
+        for part in said(event):
+            self._text.write(part)
 
 
 def said(event: Event) -> Iterator[str]:

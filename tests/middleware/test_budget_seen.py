@@ -73,6 +73,27 @@ def test_what_comes_after_the_usage_is_not_in_it() -> None:
     assert (None, " there", "Hi there", Usage(5, 1)) == (seen.exact, seen.untold, seen.text, seen.usage)
 
 
+def test_each_usage_counts_for_what_was_said_until_then() -> None:
+    seen = taken(*chunks("a", usage=Usage(5, 1)), *chunks("b", usage=Usage(5, 2)))
+    assert (Usage(5, 2), "", "ab") == (seen.exact, seen.untold, seen.text)
+    assert (Usage(5, 2), "", "ab") == (seen.exact, seen.untold, seen.text)
+    seen.take(delta(content="c"))
+    assert (None, "c", "abc") == (seen.exact, seen.untold, seen.text)
+
+
+@given(st.lists(st.tuples(st.text(max_size=2), st.sampled_from([None, Usage(5, 1), Usage(5, 0), Usage(0, 1)])), max_size=6))
+def test_asking_on_the_way_changes_nothing(said: list[tuple[str, Usage | None]]) -> None:
+    asked, left = Seen(), Seen()
+    for text, usage in said:
+        event = Event.chunk({"choices": [{"index": 0, "delta": {"content": text}}]}, usage)
+        asked.take(event)
+        left.take(event)
+        exact = asked.exact
+        assert asked.text.endswith(text)
+        assert exact == asked.exact
+    assert (asked.exact, asked.text, asked.untold) == (left.exact, left.text, left.untold)
+
+
 @given(st.lists(st.text(), max_size=5))
 def test_all_text_is_kept(texts: list[str]) -> None:
     seen = taken(*chunks(*texts, usage=None))
