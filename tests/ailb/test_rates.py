@@ -1,4 +1,6 @@
 from dataclasses import replace
+from fractions import Fraction
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -26,9 +28,16 @@ USAGES = st.builds(Usage, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS
 
 
 @given(RATES, TOKENS, TOKENS, st.floats(0, 1))
-def test_text_costs_as_its_usage_does(rates: Rates, input: int, output: int, share: float) -> None:
-    cached = int(input * share)
-    assert rates.cost(Usage(input, output, cached=cached)) == rates.text(input, output, cached)
+def test_text_costs_what_its_tokens_do(rates: Rates, input: int, output: int, share: float) -> None:
+    cached, at = int(input * share), rates.at(input)
+    expected = ceil(Fraction((input - cached) * at.input + cached * at.cache_read + output * at.output, PER)) + at.request
+    assert [expected] * 2 == [rates.text(input, output, cached), rates.cost(Usage(input, output, cached=cached))]
+
+
+@given(RATES, USAGES)
+def test_where_all_kinds_cost_the_same_it_does_not_matter_what_they_are(rates: Rates, usage: Usage) -> None:
+    same = Rates(rates.input, rates.output, request=rates.request)
+    assert same.text(usage.input, usage.output) == same.cost(usage)
 
 
 def test_rates_without_a_price_of_their_own_are_like_the_one_that_they_are_a_kind_of() -> None:
