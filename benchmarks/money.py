@@ -9,18 +9,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import product
 
 from benchmarks.children import ROOT
 from benchmarks.compared import Step, compare
-from benchmarks.contenders import AILB, ENGINES, FLOOR, MONEY, Contender, Engine
+from benchmarks.contenders import AILB, ENGINES, FLOOR, MONEY, Contender
 from benchmarks.keys import keyed
 from benchmarks.load import WORKLOADS, Workload, measure
 from benchmarks.money_report import document, table
 from benchmarks.pages import put
 from benchmarks.rounds import ground
-from benchmarks.server import Ground, serving
+from benchmarks.server import Server, serving
 from benchmarks.stats import Book
-from benchmarks.upstream import Upstream
 
 PAGE = ROOT / "docs" / "money.md"
 CALM = Workload("chat", 64, warm_seconds=1.0, pause=128)
@@ -30,12 +30,12 @@ CONTENDERS = (FLOOR, AILB, MONEY)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    rounds: int = 5
-    seconds: float = 3.0
+    rounds: int = 8
+    seconds: float = 1.5
 
     @property
     def steps(self) -> int:
-        return self.rounds * len(ENGINES) * len(CONTENDERS)
+        return self.rounds * len(ENGINES) * len(CHATS) * len(CONTENDERS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,25 +52,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(plan: Plan, step: Step) -> Book:
-    """CPU seconds of a request, seconds of latency, requests a second."""
+    """CPU seconds of a request, seconds of latency, requests a second. All contenders stand ready, and each workload goes from one to the
+    next: a machine that others use is another one a minute later.
+    """
     book = Book()
     with ground() as (place, provider):
         for number in range(plan.rounds):
             for engine in ENGINES:
-                for contender in CONTENDERS[:: -1 if number % 2 else 1]:
-                    step(f"round {number + 1} of {plan.rounds}: {contender.name} on {engine}")
-                    _measure(contender, engine, plan.seconds, (place, provider), book)
+                with ExitStack() as stack:
+                    servers = [_asked(contender, stack.enter_context(serving(contender, engine, place))) for contender in CONTENDERS]
+                    for workload, server in product(CHATS, servers[:: -1 if number % 2 else 1]):
+                        step(f"round {number + 1} of {plan.rounds}: {server.contender.name} on {engine}, {workload.key}")
+                        load = asdict(measure(server, workload, provider, plan.seconds, place))
+                        book.note(engine, server.contender.name, **{f"{workload.key}_{name}": value for name, value in load.items()})
     return book
 
 
-def _measure(contender: Contender, engine: Engine, seconds: float, where: tuple[Ground, Upstream], book: Book) -> None:
-    place, provider = where
-    with ExitStack() as stack:
-        server = stack.enter_context(serving(contender, engine, place))
-        asked = keyed(server) if contender is MONEY else server
-        for workload in CHATS:
-            load = measure(asked, workload, provider, seconds, place)
-            book.note(engine, contender.name, **{f"{workload.key}_{name}": value for name, value in asdict(load).items()})
+def _asked(contender: Contender, server: Server) -> Server:
+    return keyed(server) if contender is MONEY else server
 
 
 if __name__ == "__main__":
