@@ -291,7 +291,7 @@ async def test_many_at_once_wait_for_a_hung_redis_no_longer_than_one(server: Ser
     async with hasty(server, requests_per_minute=1000) as (gateway, shared):
         server.signal(signal.SIGSTOP)
         assert {200} == set(await asyncio.gather(*(status(gateway) for _ in range(300))))
-    assert OPEN_AFTER <= shared.tries <= CONNECTIONS
+    assert OPEN_AFTER <= shared.tries < CONNECTIONS + OPEN_AFTER  # each failure but the last lets another one try
 
 
 async def test_more_at_once_than_there_are_connections_wait_their_turn(server: Server) -> None:
