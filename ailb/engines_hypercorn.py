@@ -7,14 +7,16 @@ import h11
 import hypercorn.asyncio.run
 import hypercorn.protocol
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.events import RawData
+from hypercorn.events import Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 
 from ailb.engines_h2 import Bounded
 
 
 class Tidy(TCPServer):
-    """A connection has its protocol, and that has the connection: a cycle, and 40 objects of each wait for Python's collector."""
+    """A connection has its protocol, and that has the connection: a cycle, and 40 objects of each wait for Python's collector. And asyncio
+    complains of each piece that is written to a client that is gone.
+    """
 
     async def run(self) -> None:
         try:
@@ -22,6 +24,10 @@ class Tidy(TCPServer):
         finally:
             for name in ("protocol", "_task_group"):  # neither is there, if it was over before it began
                 vars(self).pop(name, None)
+
+    async def protocol_send(self, event: Event) -> None:
+        gone = isinstance(event, RawData) and self.writer.is_closing()
+        await super().protocol_send(RawData(b"") if gone else event)  # which still tells the protocol
 
 
 class Joined(H11Protocol):

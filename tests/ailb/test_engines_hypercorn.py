@@ -54,6 +54,35 @@ async def test_a_connection_that_is_over_is_gone_without_the_collector(port: int
     await asyncio.wait_for(server, SOON)
 
 
+async def test_what_is_written_to_a_client_that_is_gone_is_not_worth_a_line(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    gone, over = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await gone.wait()
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": b"more", "more_body": True})
+        over.set()
+
+    options = Server(port=port, engine="hypercorn")
+    serving, _ = engine(app, options, bound(options))
+    stop = asyncio.Event()
+    server = asyncio.ensure_future(serving(stop))
+    async with asyncio.timeout(SOON):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        await reader.readuntil(b"first")
+        writer.transport.abort()
+        gone.set()
+        await over.wait()
+        stop.set()
+        await server
+    assert [] == [record.message for record in caplog.records if record.name == "asyncio"]
+
+
 class Wire:
     """What is written, piece by piece."""
 
