@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from starlette.types import ASGIApp
@@ -80,7 +81,7 @@ def _uvicorn(app: ASGIApp, server: Server, listener: socket.socket) -> tuple[Ser
     install()
     config = uvicorn.Config(
         app,
-        http=Impatient,
+        http=partial(Impatient, HEADER_SECONDS),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,

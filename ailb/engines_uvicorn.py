@@ -7,8 +7,6 @@ from typing import Any, Final
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from ailb.engines import HEADER_SECONDS
-
 _NAME: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 _VALUE: Final = bytes([9, *range(32, 127), *range(128, 256)])
 _DECIDING: Final = frozenset({b"connection", b"transfer-encoding"})
@@ -16,10 +14,14 @@ _DECIDING: Final = frozenset({b"connection", b"transfer-encoding"})
 
 
 class Impatient(HttpToolsProtocol):
-    """Cuts off who takes too long over a request's headers, from the connection's or the request's beginning."""
+    """Cuts off who takes longer than `header_seconds` over a request's headers, from the connection's or the request's beginning."""
 
     _patience: asyncio.TimerHandle | None = None
     _in_headers = False
+
+    def __init__(self, header_seconds: float, *its: Any, **named: Any) -> None:
+        super().__init__(*its, **named)
+        self._header_seconds = header_seconds
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -46,7 +48,7 @@ class Impatient(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _begin(self) -> None:
-        self._patience = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+        self._patience = self.loop.call_later(self._header_seconds, self.transport.close)
 
     def _end(self) -> None:
         if self._patience is not None:

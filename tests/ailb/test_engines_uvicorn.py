@@ -8,8 +8,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from ailb.engines import HEADER_SECONDS
 from ailb.engines_uvicorn import Cycle, Impatient
+
+SECONDS = 7.0
 
 
 class Wire(asyncio.Transport):
@@ -38,9 +39,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def connected() -> tuple[Impatient, Wire]:
-    config = uvicorn.Config(app, http=Impatient, log_config=None, lifespan="off")
+    config = uvicorn.Config(app, log_config=None, lifespan="off")
     config.load()
-    protocol, wire = Impatient(config, ServerState(), {}), Wire()
+    protocol, wire = Impatient(SECONDS, config, ServerState(), {}), Wire()
     protocol.connection_made(wire)
     return protocol, wire
 
@@ -48,7 +49,7 @@ async def connected() -> tuple[Impatient, Wire]:
 async def test_who_says_nothing_is_cut_off_in_time() -> None:
     protocol, wire = await connected()
     assert protocol._patience is not None
-    assert 0 < protocol._patience.when() - asyncio.get_running_loop().time() <= HEADER_SECONDS
+    assert 0 < protocol._patience.when() - asyncio.get_running_loop().time() <= SECONDS
     protocol._patience._run()
     assert wire.closed
     protocol.connection_lost(None)
