@@ -11,11 +11,13 @@ from hypercorn.events import Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 
 from ailb.engines_h2 import Bounded
+from ailb.errors import forget_way
 
 
 class Tidy(TCPServer):
-    """A connection has its protocol, and that has the connection: a cycle, and 40 objects of each wait for Python's collector. And asyncio
-    complains of each piece that is written to a client that is gone.
+    """A connection has its protocol, and that has the connection: a cycle, and 40 objects of each wait for Python's collector. What broke
+    it is another, and asyncio's transport, which has a method of its own. And asyncio complains of each piece that is written to a client
+    that is gone.
     """
 
     async def run(self) -> None:
@@ -24,6 +26,8 @@ class Tidy(TCPServer):
         finally:
             for name in ("protocol", "_task_group"):  # neither is there, if it was over before it began
                 vars(self).pop(name, None)
+            forget_way(self.reader.exception())
+            vars(self.writer.transport).pop("_read_ready_cb", None)  # nothing is read any more: it is closed, or on its way
 
     async def protocol_send(self, event: Event) -> None:
         gone = isinstance(event, RawData) and self.writer.is_closing()

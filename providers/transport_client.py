@@ -165,6 +165,15 @@ class _Protocol(ResponseHandler):
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._own = getattr(transport, "__dict__", {})
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """asyncio's transport has a method of its own: a cycle, which would wait for Python's collector. uvloop's has none."""
+        super().connection_lost(exc)
+        self._own.pop("_read_ready_cb", None)
+
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         super().set_exception(exc, *cause)
         body = self._payload

@@ -17,6 +17,7 @@ LEASE_SECONDS: Final = 5.0
 _CHUNK: Final = 1000
 """Holds settled in one transaction, so that requests never wait long."""
 
+_LEFT: Final = select(HOLDS).where(not_(HOLDS.c.process_id.in_(select(PROCESSES.c.id)))).limit(_CHUNK)
 _SEEN: Final = text(
     "INSERT INTO processes (id, started_at, seen_at) VALUES (:id, :now, :now) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at"
 )
@@ -52,12 +53,7 @@ class Sweeper:
         await connection.execute(_SEEN, {"id": self._process_id, "now": now})
         if dead := await self._dead(connection):
             await connection.execute(delete(PROCESSES).where(PROCESSES.c.id.in_(dead)))
-        rows: list[dict[str, Any]] = [
-            dict(row)
-            for row in (
-                await connection.execute(select(HOLDS).where(not_(HOLDS.c.process_id.in_(select(PROCESSES.c.id)))).limit(_CHUNK))
-            ).mappings()
-        ]
+        rows: list[dict[str, Any]] = [dict(row) for row in (await connection.execute(_LEFT)).mappings()]
         if rows:
             await self._books.close_out(connection, [(row["id"], worst(row)) for row in rows])
         return len(rows)

@@ -1,6 +1,8 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Any
 
 import h11
@@ -27,11 +29,19 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def connections() -> int:
-    return sum(isinstance(found, Tidy) for found in gc.get_objects())
+def connections(port: int) -> int:
+    """Of the server, with their transports."""
+    count = 0
+    for found in gc.get_objects():
+        if isinstance(found, asyncio.Transport):
+            count += (found.get_extra_info("sockname") or (None, None))[1] == port
+        else:
+            count += isinstance(found, Tidy)
+    return count
 
 
-async def test_a_connection_that_is_over_is_gone_without_the_collector(port: int) -> None:
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_that_is_over_is_gone_without_the_collector(port: int, reset: bool) -> None:
     options = Server(port=port, engine="hypercorn")
     serving, _ = engine(hello, options, bound(options))
     stop = asyncio.Event()
@@ -43,10 +53,12 @@ async def test_a_connection_that_is_over_is_gone_without_the_collector(port: int
         answer = await asyncio.wait_for(asked(port), SOON)
         assert answer.endswith(b"hello")
         async with asyncio.timeout(SOON):
-            while connections() != 1:  # the one that says nothing
+            while connections(port) != 2:  # the one that says nothing
                 await asyncio.sleep(0.001)
+            if reset:
+                waiting.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
             waiting.close()
-            while connections():
+            while connections(port):
                 await asyncio.sleep(0.001)
     finally:
         gc.enable()

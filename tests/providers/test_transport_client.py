@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from gzip import compress
@@ -186,6 +187,29 @@ async def test_what_nobody_asked_for_is_no_answer(together: bool) -> None:
         for number in (2, 3):
             assert b"answer %d" % number == await read(await asking.ask("POST", url, b"{}"))
         assert 2 == len(server.peers)
+
+
+def transports(port: int) -> int:
+    """To a server."""
+    found = [one for one in gc.get_objects() if isinstance(one, asyncio.Transport)]
+    return sum((one.get_extra_info("peername") or (None, None))[1] == port for one in found)
+
+
+async def test_a_connection_that_is_closed_is_gone_without_the_collector() -> None:
+    async with serving(halting) as server, client(server) as (asking, url):
+        gc.collect()
+        gc.disable()
+        try:
+            answer = await asking.ask("POST", url, b"{}")
+            assert b"one\n" == await answer.content.readany()
+            assert 1 == transports(server.port)
+            answer.close()
+            del answer
+            async with asyncio.timeout(SOON):
+                while transports(server.port):
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
 
 
 async def test_a_whole_answer_gives_its_connection_back() -> None:
