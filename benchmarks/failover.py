@@ -23,6 +23,7 @@ from rich.table import Table
 from benchmarks.children import ROOT, BenchmarkError, Process, child, free_port, leave_when_told
 from benchmarks.contenders import table
 from benchmarks.failover_upstream import KINDS
+from benchmarks.stats import quantile
 from benchmarks.upstream import request_body
 
 MODEL: Final = "m"
@@ -175,10 +176,6 @@ async def _listens(port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[int(share * (len(values) - 1))] if values else 0.0
 
 
 class Tick:

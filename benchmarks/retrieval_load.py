@@ -29,6 +29,7 @@ from benchmarks.children import ROOT, BenchmarkError, Process, child, free_port,
 from benchmarks.contenders import table as toml
 from benchmarks.retrieval_run import Remembering
 from benchmarks.retrieval_sets import Question, folder, own, xquad
+from benchmarks.stats import quantile
 
 PAGE, START, END = ROOT / "docs" / "rag.md", "<!-- load -->\n", "<!-- end of load -->\n"
 PASSAGES, EMBEDDED, PAIRS = 20_000, 400, 1000
@@ -211,12 +212,8 @@ def page(port: int, path: str) -> bytes:
 def late(port: int) -> Late:
     """Since it was asked before; the first time it says nothing yet."""
     beats: list[list[float]] = json.loads(page(port, heartbeat.PATH)) or [[0.0, 0.0]]
-    late = sorted(max(late, 0.0) for late, _ in beats)
-    return Late(percentile(late, 99), late[-1], max(min(beat) for beat in beats))
-
-
-def percentile(ordered: Sequence[float], percent: int) -> float:
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+    late = [max(late, 0.0) for late, _ in beats]
+    return Late(quantile(late, 0.99), max(late), max(min(beat) for beat in beats))
 
 
 def ingested(client: Gateway, texts: Iterator[str], passages: int, progress: Progress) -> float:
@@ -257,7 +254,7 @@ def _some(chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def asked(port: int, questions: Sequence[Question], progress: Progress) -> tuple[list[float], list[float]]:
-    """Sorted milliseconds of the same questions without and with documents, in turn. Each is asked once, so that nothing is remembered."""
+    """Milliseconds of the same questions without and with documents, in turn. Each is asked once, so that nothing is remembered."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     plain: list[float] = []
     rag: list[float] = []
@@ -265,7 +262,7 @@ def asked(port: int, questions: Sequence[Question], progress: Progress) -> tuple
         plain.append(_asked(connection, question.text, {}))
         rag.append(_asked(connection, question.text, {"rag_collection": NAME}))
     connection.close()
-    return sorted(plain), sorted(rag)
+    return plain, rag
 
 
 def _asked(connection: HTTPConnection, question: str, more: dict[str, str]) -> float:
@@ -289,8 +286,8 @@ def resident(process: Process) -> Memory:
 def rows(found: Figures) -> list[list[str]]:
     """What, how much, the bar, and whether it was met."""
     plain, rag, busy, rested = found.plain, found.rag, found.busy, found.rested
-    added = [percentile(rag, percent) - percentile(plain, percent) for percent in (50, 99)]
-    alone = f"{percentile(plain, 50):.1f}, {percentile(plain, 99):.1f}"
+    added = [quantile(rag, share) - quantile(plain, share) for share in (0.5, 0.99)]
+    alone = f"{quantile(plain, 0.5):.1f}, {quantile(plain, 0.99):.1f}"
     return [
         _row("added latency, p50", added[0], "≤ 12 ms", added[0] <= 12),
         _row("added latency, p99", added[1], "≤ 30 ms", added[1] <= 30),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 
@@ -17,6 +18,11 @@ class Spread:
 def spread(values: Sequence[float]) -> Spread | None:
     """None of no values."""
     return Spread(min(values), median(values), max(values)) if values else None
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The least value that so large a share of them does not pass: of a hundred, 0.99 is the second highest. 0.0 of no values."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)] if values else 0.0
 
 
 def ratios(values: Sequence[float], floor: Sequence[float]) -> list[float]:

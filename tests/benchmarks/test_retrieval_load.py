@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from ailb.config import Config
-from benchmarks.retrieval_load import END, PAGE, START, Figures, Late, Memory, config, late, percentile, resident, rows, written
+from benchmarks.retrieval_load import END, PAGE, START, Figures, Late, Memory, config, late, resident, rows, written
 
 GOOD = Late(0.5, 8.0, 3.0)
 SMALL = Memory(160_000_000, 290_000_000, 230_000_000)
@@ -42,10 +42,6 @@ def beats() -> Iterator[int]:
 
 def test_what_the_machine_does_is_not_the_gateways_own_work(beats: int) -> None:
     assert Late(30.0, 30.0, 2.0) == late(beats)
-
-
-def test_percentiles() -> None:
-    assert (3.0, 4.0) == (percentile([1.0, 2.0, 3.0, 4.0], 50), percentile([1.0, 2.0, 3.0, 4.0], 99))
 
 
 def test_every_bar_is_judged() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.stats import Book, Spread, ratios, spread
+from benchmarks.stats import Book, Spread, quantile, ratios, spread
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,14 @@ from benchmarks.stats import Book, Spread, ratios, spread
 )
 def test_spread(values: list[float], expected: Spread | None) -> None:
     assert spread(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([], 0.5, 0.0), ([7.0], 0.99, 7.0), ([4.0, 1.0, 3.0, 2.0], 0.5, 2.0), ([4.0, 1.0, 3.0, 2.0], 0.99, 4.0), (range(100), 0.99, 98.0)],
+)
+def test_quantiles_are_values_that_there_are(values: list[float], share: float, expected: float) -> None:
+    assert quantile(values, share) == expected
 
 
 def test_ratios_are_taken_within_a_round() -> None:
