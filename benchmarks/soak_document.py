@@ -30,7 +30,7 @@ or in the middle, by FIN or by RST; and 10 % fail upstream.
 Measured on {machine}.
 
 ```sh
-make soak                            # all of it on both servers, which takes hours
+make soak                            # all of it on both servers, half an hour or more
 python -m benchmarks.soak --quick    # a twentieth of it; --part, --only, --engine
 python -m benchmarks.soak --write    # and writes this section
 ```
