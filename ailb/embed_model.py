@@ -2,6 +2,7 @@
 which does without asyncio: that is 5 MB.
 """
 
+import os
 import platform
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ class Model:
 
         Raises ConfigError for files that are not what they should be.
         """
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # looked at when it is loaded: it would tell Microsoft, whatever is asked of it later
         import onnxruntime  # type: ignore[import-untyped] # it brings no types
         from tokenizers import Tokenizer
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -20,6 +21,14 @@ async def test_its_vectors_are_those_of_the_embedder() -> None:
     texts = ["hello", "", "日本語の文章"]
     model = Model(found())
     assert await LocalEmbedder().embed(texts) == [model.embed(text) for text in texts]
+
+
+@installed
+def test_nobody_is_told(tmp_path: Path) -> None:
+    """onnxruntime would keep the number of this machine at home, and send it."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", f"{READER}.embed('hello')"], cwd=ROOT, env=environ, check=True)
+    assert [] == list(tmp_path.iterdir())
 
 
 @installed
