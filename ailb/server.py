@@ -183,6 +183,7 @@ def _spare_the_collector() -> None:
 
 
 def _greet(snapshot: Snapshot) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # see `ailb.commands.serve`
     server = snapshot.config.server
     LOG.info("serving", address=f"http://{server.host}:{server.port}", engine=server.engine, providers=list(snapshot.providers))
     if not snapshot.config.auth.admin_key:

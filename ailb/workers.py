@@ -15,13 +15,15 @@ import structlog
 
 LOG = structlog.get_logger("ailb.workers")
 YOUNG_SECONDS: Final = 10.0
-TOLD: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+TOLD: Final = (*ENDING, signal.SIGHUP)
 
 
 def supervise(number: int, run: Callable[[int], int], *, young_seconds: float = YOUNG_SECONDS) -> int:
     """Runs `run(seat)` in `number` processes until SIGTERM or SIGINT tells them to end. Returns the exit status: 0, or 1 when one failed.
 
-    SIGHUP is passed on too. Nothing may have been started before that a fork does not survive: no thread, no event loop.
+    SIGHUP is passed on too; it is blocked in a worker until `run` wants it. Nothing may have been started before that a fork does not
+    survive: no thread, no event loop.
     """
     crew = _Crew(run, young_seconds)
     with crew.listening():
@@ -76,7 +78,7 @@ class _Crew:
     def _work(self, seat: int) -> None:
         for number in TOLD:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         status = 1
         try:
             status = self._run(seat)

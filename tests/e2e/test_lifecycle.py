@@ -5,7 +5,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -154,3 +154,46 @@ def test_it_listens_where_the_environment_says(launch: Launch, upstream: Upstrea
         assert gateway.port == port
         answer = gateway.chat(upstream.on(says("there")))
         assert answer.json["choices"][0]["message"]["content"] == "there"
+
+
+LATE = """
+import asyncio, os
+from pathlib import Path
+
+class Late:
+    async def __aenter__(self):
+        place = Path(os.environ["LATE"])
+        (place / "opening").touch()
+        while not (place / "go").exists():
+            await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(self, *why):
+        pass
+
+    async def __call__(self, exchange, call_next):
+        return await call_next(exchange)
+"""
+
+
+def test_a_reload_before_it_serves_is_done_when_it_does(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    file, port = tmp_path / "config.toml", free_port()
+    file.write_text(
+        f'[server]\nengine = "{engine}"\nport = {port}\n[[layer]]\nuse = "late:Late"\n[[layer]]\nuse = "routing"\n'
+        '[[provider]]\nname = "old"\nkind = "echo"\nmodels = ["*"]\n'
+    )
+    gateway = Gateway(file, port, {"LATE": str(tmp_path), "PYTHONPATH": str(tmp_path)})
+    try:
+        deadline = monotonic() + 50
+        while not (tmp_path / "opening").exists():
+            assert monotonic() < deadline
+            sleep(0.01)
+        file.write_text(file.read_text().replace('"old"', '"new"'))
+        gateway.signal(signal.SIGHUP)
+        (tmp_path / "go").touch()
+        gateway.line_with('"reloaded"')
+        assert ["serving", "reloaded"] == [line["event"] for line in gateway.log() if line["event"] in ("serving", "reloaded")]
+        assert "new" == gateway.chat("m").header("x-ailb-provider")
+    finally:
+        gateway.stop()
