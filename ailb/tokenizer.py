@@ -29,11 +29,17 @@ _OPENAI: Final = ("gpt-", "chatgpt-", "o1", "o3", "o4", "ft:gpt-", "openai/", "t
 _OLD: Final = ("gpt-3.5", "gpt-4-", "text-embedding-")
 """OpenAI's models before gpt-4o have cl100k (https://github.com/openai/tiktoken/blob/main/tiktoken/model.py)."""
 
+_ECHO: Final = "echo"
+"""The offline provider's models: it puts nothing before a prompt, and counts words, of which each is a token at least."""
+
 _AROUND: Final = 4
 """Tokens around a message or a part of one."""
 
-_FIXED_OPENAI: Final = 64
-"""For what OpenAI puts before every prompt and every list of tools."""
+_LITTLE: Final = 64
+"""For what OpenAI puts before every prompt and every list of tools, and Anthropic where it has nothing to explain."""
+
+_EXPLAINED: Final = frozenset({"tools", "functions", "response_format", "output_format", "output_config", "mcp_servers"})
+"""What Anthropic, or who speaks to it for a client, explains to the model before the prompt."""
 
 _ROUGH: Final = 3
 """Bytes for a token, where nobody counts: rather too few."""
@@ -61,10 +67,9 @@ class Tokenizer:
         return ceil(self._tokens([text], model) * (OTHERS if "claude" in model else 1))
 
     def _prompt(self, prompt: Prompt, model: str) -> int:
-        known = model.startswith(_OPENAI)
         texts = list(_texts(prompt.body))
         tokens = self._tokens(texts, model) + _AROUND * len(prompt.body.get("messages", ()))
-        tokens = ceil(tokens * (1 if known else OTHERS)) + (_FIXED_OPENAI if known else FIXED)
+        tokens = ceil(tokens * (1 if model.startswith(_OPENAI) else OTHERS)) + _before(prompt, model)
         return min(tokens + media_tokens(prompt.body, model), bound(prompt, model))
 
     def _tokens(self, texts: list[str], model: str) -> int:
@@ -128,6 +133,15 @@ def _end(process: Popen[bytes]) -> None:
         if pipe is not None:
             with suppress(OSError):  # what was not written yet is not missed
                 pipe.close()
+
+
+def _before(prompt: Prompt, model: str) -> int:
+    """Tokens that the provider puts before a prompt, at most."""
+    if model.startswith(_ECHO):
+        return 0
+    if model.startswith(_OPENAI) or ("claude" in model and _EXPLAINED.isdisjoint(prompt.body)):
+        return _LITTLE
+    return FIXED
 
 
 def _texts(body: Any) -> Iterator[str]:

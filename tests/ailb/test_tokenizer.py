@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from ailb.prompt import Prompt
 from ailb.tokenizer import OTHERS, Tokenizer
-from ailb.tokens import IMAGE, bound
+from ailb.tokens import FIXED, IMAGE, bound
 
 COUNTER = Tokenizer()
 DICE = random.Random(1)
@@ -97,6 +97,22 @@ async def test_a_prompt_is_counted_close_and_never_below_its_texts() -> None:
     assert texts < counted < texts + 200 < bound(prompt, "gpt-4o")
     assert counted < await COUNTER.count_prompt(prompt, "claude-sonnet-4-5") <= bound(prompt)
     assert await COUNTER.count("hello world", "gpt-4o") == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "before"),
+    [
+        ("echo", {"tools": [TOOL]}, 0),
+        ("gpt-4o", {"tools": [TOOL]}, 64),
+        ("claude-sonnet-4-5", {}, 64),
+        ("claude-sonnet-4-5", {"tools": [TOOL]}, FIXED),
+        ("claude-sonnet-4-5", {"response_format": {"type": "json_object"}}, FIXED),
+        ("grok-4", {}, FIXED),
+    ],
+)
+def test_what_a_provider_puts_before_a_prompt_is_counted_too(model: str, more: dict[str, Any], before: int) -> None:
+    prompt = Prompt({"model": "m", "messages": [{"role": "user", "content": "Say hello to me"}], **more}, {})
+    assert before <= COUNTER._prompt(prompt, model) < before + 100
 
 
 @given(st.text(), st.sampled_from(["gpt-4o", "gpt-4o-mini", "claude-3-haiku", "llama3"]))
