@@ -56,6 +56,15 @@ class Prompt:
         """The request as a chat completion; not to be changed."""
         return self.body
 
+    def readable(self) -> dict[str, Any]:
+        """As `chat`, for those who only look: where no chat completion says the same, the body as it is, with its system prompt in front."""
+        try:
+            return self.chat()
+        except BadRequest:
+            system = self.body.get("system")
+            told = [{"role": "system", "content": system}] if system else []
+            return {**self.body, "messages": [*told, *self.body["messages"]]}
+
     @property
     def wants_usage(self) -> bool:
         """Whether the client of a stream asked to be told the usage."""
