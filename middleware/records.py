@@ -41,5 +41,5 @@ class Records:
 
 def _cut(prompt: Prompt) -> dict[str, Any]:
     """Its messages as JSON text, which may end anywhere, and how many bytes all of them have."""
-    text = dumps(prompt.chat()["messages"])
+    text = dumps(prompt.readable()["messages"])
     return {"messages": text[:MOST_PROMPT].decode(errors="ignore"), "bytes": len(text)}

@@ -5,7 +5,7 @@ if it is the same callers that get it.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ailb.exchange import Exchange
 
@@ -35,10 +35,17 @@ def key(exchange: Exchange, sticky: str) -> bytes | None:
 def _beginning(exchange: Exchange) -> Iterator[str]:
     """All that is system prompt, and the first text behind it."""
     left = PREFIX_CHARACTERS
-    for message in exchange.prompt.chat()["messages"]:
+    for message in exchange.prompt.readable()["messages"]:
         content = message.get("content")
-        text = content if isinstance(content, str) else repr(content)
+        text = content if isinstance(content, str) else repr(_unmarked(content))
         yield text[:left]
         left -= len(text)
         if left <= 0 or message.get("role") not in ("system", "developer"):
             return
+
+
+def _unmarked(content: Any) -> Any:
+    """Clients move their marks for the cache from turn to turn."""
+    if not isinstance(content, list):
+        return content
+    return [{name: part[name] for name in part if name != "cache_control"} if isinstance(part, dict) else part for part in content]

@@ -3,6 +3,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ailb.clients.messages_prompt import MessagesPrompt
 from ailb.errors import BadRequest
 from ailb.exchange import Attempt, Exchange, Reply
 from ailb.records import Records as Kept
@@ -60,6 +61,14 @@ async def test_a_long_conversation_is_cut() -> None:
     prompt = (await kept(ask("ä" * MOST_PROMPT), prompts=True))["prompt"]
     assert MOST_PROMPT - 2 <= len(prompt["messages"].encode()) <= MOST_PROMPT < prompt["bytes"]
     assert prompt["messages"].endswith("ä")
+
+
+async def test_a_conversation_that_only_its_own_dialect_can_say_is_kept_as_it_is() -> None:
+    exchange = ask()
+    said = [{"role": "user", "content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}]
+    exchange.prompt = MessagesPrompt({"model": "m", "max_tokens": 9, "system": "Be kind.", "messages": said}, {})
+    record = await kept(exchange, prompts=True)
+    assert [{"role": "system", "content": "Be kind."}, *said] == orjson.loads(record["prompt"]["messages"])
 
 
 async def test_what_it_cost_is_settled_before() -> None:

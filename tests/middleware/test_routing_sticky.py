@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from ailb.clients.messages_prompt import MessagesPrompt
 from ailb.testing import ask
 from middleware.routing_sticky import PREFIX_CHARACTERS, key, known
 
@@ -53,3 +54,22 @@ def test_only_its_beginning_counts() -> None:
 
 def test_what_is_no_unicode_is_a_prefix_too() -> None:
     assert messages("\ud800") is not None
+
+
+def searching(*contents: Any, system: str = "Be kind.") -> bytes | None:
+    """Of what only Anthropic can answer."""
+    exchange = ask()
+    said = [{"role": "user", "content": content} for content in contents]
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    exchange.prompt = MessagesPrompt({"model": "m", "max_tokens": 9, "system": system, "messages": said, "tools": tools}, {})
+    return key(exchange, "prefix")
+
+
+def test_what_has_no_form_as_a_chat_has_a_prefix_too() -> None:
+    assert searching("first") == searching("first", "second")
+    assert 3 == len({searching("first"), searching("other"), searching("first", system="Be brief.")})
+
+
+def test_a_mark_for_the_cache_is_no_part_of_a_prefix() -> None:
+    first = {"type": "text", "text": "first"}
+    assert searching([first]) == searching([{**first, "cache_control": {"type": "ephemeral"}}])
