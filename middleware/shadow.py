@@ -3,12 +3,12 @@
 import asyncio
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import structlog
 
 from ailb.aside import Aside
-from ailb.errors import UpstreamRefusal
+from ailb.errors import BadRequest, UpstreamRefusal
 from ailb.exchange import Caller, Exchange, Outcome, Reply
 from ailb.meter import Meter
 from ailb.models import Models
@@ -28,7 +28,8 @@ class Shadow:
     what is more is not copied.
 
     Only what was answered is copied, when that is over: so a copy takes nothing from the request, and nobody can spend by it what a budget
-    or a limit has refused. It is streamed as the request was, with what memory and documents have put into the prompt.
+    or a limit has refused. It is a chat completion, streamed as the request was, with what memory and documents have put into the prompt;
+    what no chat completion can say is not copied.
     """
 
     def __init__(
@@ -72,14 +73,17 @@ class Shadow:
     def _begin(self, exchange: Exchange, outcome: Outcome) -> None:
         if outcome.status != "complete" or exchange.answered is None or len(self._copies) >= self._most:
             return
+        prompt = exchange.prompt
+        try:
+            body = {**prompt.chat(), "model": self._to, "stream": prompt.stream}
+        except BadRequest:  # only its own dialect can say it
+            return
         exchange.notes["shadowed"] = self._to
-        copy = asyncio.create_task(self._copy(exchange))
+        copy = asyncio.create_task(self._copy(exchange, body))
         self._copies.add(copy)
         copy.add_done_callback(self._copies.discard)
 
-    async def _copy(self, exchange: Exchange) -> None:
-        prompt = exchange.prompt
-        body = {**prompt.chat(), "model": self._to, "stream": prompt.stream}
+    async def _copy(self, exchange: Exchange, body: dict[str, Any]) -> None:
         try:
             outcome = await self._aside.ask(Caller(USER), exchange.id[: MOST_ID - len(SUFFIX)] + SUFFIX, body)
         # Nobody awaits this: a bug in a layer would be told when the garbage is collected, or never.

@@ -96,6 +96,17 @@ async def test_a_client_of_another_dialect_is_copied_as_a_chat() -> None:
     assert ["system", "user"] == [message["role"] for message in copy.prompt.body["messages"]]
 
 
+async def test_what_has_no_form_as_a_chat_is_not_copied() -> None:
+    house = House()
+    exchange = asked()
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    exchange.prompt = MessagesPrompt({"model": "m", "max_tokens": 9, "tools": tools, "messages": [{"role": "user", "content": "Hi"}]}, {})
+    with capture_logs() as lines:
+        result = await house.serve(exchange)
+    assert ([], set(), []) == (house.copies, house.layer._copies, lines)
+    assert "shadowed" not in result.exchange.notes
+
+
 @pytest.mark.parametrize(
     ("options", "asks", "copied"),
     [
