@@ -21,6 +21,8 @@ MOST_PATH_BYTES: Final = 4096
 _ID = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?\Z")
 _ODD_PATH = re.compile(rb"//|\\|/\.{1,2}(?:/|\Z)|%(?:00|2[eEfF]|5[cC])|[\x00-\x20\x7f-\xff]")
+_NAMED_PATH: Final = b"/v1/models/"
+_ESCAPED_SLASH = re.compile(rb"%2[fF]")
 _ONCE = (
     *(b"host", b"content-length", b"content-type"),
     *(b"authorization", b"x-user-id", b"x-api-key", b"x-session-id", b"x-preferred-model", b"idempotency-key"),
@@ -131,9 +133,14 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _check_path(path: bytes) -> None:
-    """One spelling of a path only, so that whoever stands in front of the gateway decides about the same one."""
+    """One spelling of a path only, so that whoever stands in front of the gateway decides about the same one.
+
+    A model's name may have slashes, which OpenAI's and Anthropic's clients escape: below /v1/models/ such a one is a slash.
+    """
     if len(path) > MOST_PATH_BYTES:
         raise BadRequest(f"the path is longer than {MOST_PATH_BYTES} bytes")
+    if path.startswith(_NAMED_PATH):
+        path = _ESCAPED_SLASH.sub(b"/", path)
     if not path.startswith(b"/") or _ODD_PATH.search(path):
         raise BadRequest("the path has dot segments, double slashes or escapes that could hide some")
 

@@ -113,6 +113,15 @@ async def test_a_model_that_nobody_serves_is_told_with_its_neighbours() -> None:
     assert "gpt-4o" in client.json["detail"]
 
 
+async def test_a_model_is_found_by_a_name_whose_slash_is_escaped() -> None:
+    shot = snapshot(Upstream(WHOLE))
+    shot.models.offer("fake", ["openai/gpt-4o"])
+    asgi = build(await started(shot), Metrics(), shot.config, [Chat()])
+    for path, found in (("/v1/models/openai/gpt-4o", (200, "openai/gpt-4o")), ("/v1/models/openai/gpt-4", (404, None))):
+        client = await ask(asgi, path, scope={"raw_path": path.replace("i/g", "i%2Fg").encode()})
+        assert found == (client.status, client.json.get("id"))
+
+
 async def test_a_page_before_the_start_is_unavailable_and_a_bug_tells_nothing() -> None:
     asgi = await app()
     gateway = await started(snapshot(Upstream(WHOLE)))

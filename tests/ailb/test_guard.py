@@ -190,6 +190,19 @@ ODD_PATHS = [
     b"/v1/%2e%2e/api",
     b"/v1/%2E./api",
     b"/v1%2fchat",
+    b"/v1/models%2fa",
+    b"/v1%2Fmodels/a",
+    b"/V1/models/a%2fb",
+    b"/v1/files/a%2Fb",
+    b"/v1/models/%2Fa",
+    b"/v1/models/a%2f%2Fb",
+    b"/v1/models/a/%2fb",
+    b"/v1/models/a%2f/b",
+    b"/v1/models/..%2fapi",
+    b"/v1/models/a%2f..%2fapi",
+    b"/v1/models/a%2F.",
+    b"/v1/models/a%2f%2e%2e",
+    b"/v1/models/a%2f\\b",
     b"/v1%5Cchat",
     b"/v1\\chat",
     b"/v1/%00",
@@ -213,6 +226,11 @@ async def test_paths_with_a_second_spelling(path: bytes) -> None:
     "path", [b"/", b"/v1/chat/completions", b"/v1/models/a%20b", b"/v1/models/openai/gpt-4.1", b"/...", b"/.well-known/x"]
 )
 async def test_plain_paths(path: bytes) -> None:
+    assert (await visit(raw_path=path)).passed
+
+
+@pytest.mark.parametrize("path", [b"/v1/models/openai%2Fgpt-4o", b"/v1/models/a%2fb%2Fc...", b"/v1/models/a/b%2fc", b"/v1/models/a%252Fb"])
+async def test_a_models_name_may_have_escaped_slashes(path: bytes) -> None:
     assert (await visit(raw_path=path)).passed
 
 

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Mapping
 from time import monotonic
 
+import anthropic
+import openai
 import pytest
 from h2.connection import H2Connection
 
@@ -147,6 +149,9 @@ PATHS = [
     "/healthz\\..",
     "/%5c..%5chealthz",
     "/v1/files/..%2f..%2fapi%2fkeys",
+    "/v1/models/..%2f..%2fhealthz",
+    "/v1/models/%2f..%2fhealthz",
+    "/v1%2fmodels/m-a",
     "http://evil.example/healthz",
     "/\xff",
     "*",
@@ -162,6 +167,14 @@ def test_a_path_has_one_spelling(gateway: Gateway, engine: str, path: str) -> No
         received = client.send(request("GET", path)).everything()
     assert received[9:12] in (b"400", b"404", b"414", b"431"), received[:200]
     assert b'"healthy"' not in received
+
+
+def test_the_sdks_find_a_model_whose_name_has_a_slash(gateway: Gateway) -> None:
+    url, name = f"http://127.0.0.1:{gateway.port}", "m-openai/gpt-4o"
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0) as client:
+        assert name == client.models.retrieve(name).id
+    with anthropic.Anthropic(base_url=url, api_key="k", max_retries=0) as other:
+        assert name == other.models.retrieve(name).id
 
 
 BIG_HEADERS: dict[str, list[str]] = {
