@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ailb import sse, strict
+from ailb.clients.own_headers import decoded
 from ailb.dialect import Event
 from ailb.errors import Refusal
 from ailb.prompt import Prompt
@@ -22,7 +23,7 @@ class Chat:
 
     def prompt(self, body: dict[str, Any], headers: Mapping[str, str]) -> Prompt:
         """Raises BadRequest, naming the field."""
-        prompt = Prompt(body, headers)
+        prompt = Prompt(body, decoded(headers))
         prompt.forward = {name: headers[name] for name in FORWARDED if name in headers}
         return prompt
 

@@ -12,6 +12,7 @@ from ailb.clients.messages_error import envelope
 from ailb.clients.messages_prompt import MessagesPrompt
 from ailb.clients.messages_reply import message
 from ailb.clients.messages_stream import MessagesEncoder
+from ailb.clients.own_headers import decoded
 from ailb.dialect import Event
 from ailb.errors import Refusal
 from ailb.prompt import Prompt
@@ -26,7 +27,7 @@ class Messages:
 
     def prompt(self, body: dict[str, Any], headers: Mapping[str, str]) -> MessagesPrompt:
         """Raises BadRequest, naming the field."""
-        prompt = MessagesPrompt(body, headers)
+        prompt = MessagesPrompt(body, decoded(headers))
         prompt.forward = {name: headers[name] for name in FORWARDED if name in headers}
         return prompt
 

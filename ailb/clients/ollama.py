@@ -8,6 +8,7 @@ from typing import Any
 
 from ailb.clients import ollama_reply
 from ailb.clients.ollama_prompt import OllamaPrompt
+from ailb.clients.own_headers import decoded
 from ailb.dialect import Event
 from ailb.errors import Refusal
 from ailb.prompt import Prompt
@@ -21,7 +22,7 @@ class OllamaChat:
 
     def prompt(self, body: dict[str, Any], headers: Mapping[str, str]) -> OllamaPrompt:
         """Raises BadRequest, naming the field."""
-        return OllamaPrompt(body, headers)
+        return OllamaPrompt(body, decoded(headers))
 
     def whole(self, prompt: Prompt, event: Event) -> bytes:
         return ollama_reply.whole(prompt, event)
