@@ -254,14 +254,25 @@ class Config(Table):
     price: list[Price] = []
 
 
-def read(path: Path, environ: Mapping[str, str]) -> Config:
-    """The config as the file and the environment together have it. Raises ConfigError."""
+def written(path: Path) -> str:
+    """What stands in the file. Raises ConfigError."""
     try:
-        return parse(tomllib.loads(path.read_text(encoding="utf-8")), environ)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(str(path), "no such file; --config names another one") from None
     except OSError as problem:
         raise ConfigError(str(path), f"cannot be read: {problem.strerror}") from None
+    except ValueError:
+        raise ConfigError(str(path), "is not TOML: it is no UTF-8") from None
+
+
+def read(path: Path, environ: Mapping[str, str], text: str | None = None) -> Config:
+    """The config as the file and the environment together have it. `text`: what stood in the file, where that is known. Raises
+    ConfigError.
+    """
+    text = written(path) if text is None else text
+    try:
+        return parse(tomllib.loads(text), environ)
     except tomllib.TOMLDecodeError as problem:
         raise ConfigError(str(path), f"is not TOML: {problem}") from None
     except ValueError:

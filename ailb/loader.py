@@ -4,7 +4,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2s
 from inspect import iscoroutinefunction
 from ipaddress import ip_address, ip_network
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ailb.aside import Aside
 from ailb.clock import Clock
-from ailb.config import Config, read
+from ailb.config import Config, read, written
 from ailb.config import Layer as LayerTable
 from ailb.config_errors import quoted, unknown
 from ailb.embed import embedder
@@ -48,7 +48,8 @@ INNER: Final = ("budget", "routing")
 class Snapshot:
     """One configuration, ready to serve. `version` changes when the configuration does, unless it is only a secret that does.
 
-    `off` are the providers that do not serve, and why. `healths` are the process's: every snapshot has the same.
+    `off` are the providers that do not serve, and why. `healths` are the process's: every snapshot has the same. `text` is what stood in
+    the file, if it came from one.
     """
 
     config: Config
@@ -60,15 +61,19 @@ class Snapshot:
     off: Mapping[str, str] = field(default_factory=dict)
     healths: Healths = field(default_factory=Healths)
     embedder: Embedder = field(default_factory=NoEmbedder)
+    text: str = field(default="", repr=False)
 
 
-def load(path: Path, environ: Mapping[str, str], services: Services) -> Snapshot:
-    """Raises ConfigError, which shows no secret. `services` are what layers may ask for by type, besides those that `build` makes."""
+def load(path: Path, environ: Mapping[str, str], services: Services, text: str | None = None) -> Snapshot:
+    """Raises ConfigError, which shows no secret. `services` are what layers may ask for by type, besides those that `build` makes. `text`
+    is taken for what stands in the file.
+    """
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)  # a user's own layers lie beside the config
     with _without_secrets(environ):
-        return build(read(path, environ), installed(), environ, services)
+        text = written(path) if text is None else text
+        return replace(build(read(path, environ, text), installed(), environ, services), text=text)
 
 
 def build(config: Config, plugins: Plugins, environ: Mapping[str, str], services: Services) -> Snapshot:

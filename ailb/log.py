@@ -49,6 +49,13 @@ def configure(level: str = "info", style: str = "json", stream: TextIO | None = 
     logging.basicConfig(level=max(LEVELS[level], logging.WARNING), handlers=[Forward()], force=True)
 
 
+def flush() -> None:
+    """Writes what still waits, for a process that ends without Python's own end."""
+    lines = getattr(structlog.get_config()["logger_factory"], "__self__", None)
+    if isinstance(lines, Lines):
+        lines.flush()
+
+
 def without_secrets(_logger: Any, _method: str, fields: Fields) -> Fields:
     """Takes whatever looks like a key out of every text; a log line is the last place where one could get out."""
     for name, value in fields.items():

@@ -21,10 +21,11 @@ from ailb.clients.chat import Chat
 from ailb.clients.messages import Messages
 from ailb.clients.ollama import OllamaChat
 from ailb.clock import Clock
-from ailb.config import Config
+from ailb.config import Config, written
 from ailb.engines import GRACE_SECONDS, Serving, bound, engine
 from ailb.gateway import Gateway
 from ailb.health import Healths
+from ailb.latest import Latest
 from ailb.loader import Snapshot, load
 from ailb.meter import Meter
 from ailb.metrics import Metrics
@@ -62,18 +63,29 @@ def serve(path: Path, environ: Mapping[str, str]) -> int:
     if config.server.workers == 1:
         return first.serve(listener)
     shared = Shared(config.server.workers)
-    with TemporaryDirectory(prefix="ailb-") as folder:  # which is nobody else's, mode 0700
-        # Each makes its own of everything else: processes must not share ids, dice or connections.
-        return supervise(
-            config.server.workers,
-            lambda seat: _Process(path, environ, shared.tally(seat), Path(folder, str(seat))).serve(listener),
-        )
+    began = first.snapshot.text
+    with TemporaryDirectory(prefix="ailb-") as folder, Latest(began) as latest:  # the folder is nobody else's, mode 0700
+
+        def run(seat: int) -> int:
+            """Each makes its own of everything else: processes must not share ids, dice or connections."""
+            process = _Process(path, environ, began, shared.tally(seat), Path(folder, str(seat)))
+            return process.serve(listener, latest)
+
+        return supervise(config.server.workers, run)
 
 
 class _Process:
-    """What one process serves with. Raises ConfigError."""
+    """What one process serves with. `began`: what stood in the file when the gateway started, if that was before. Raises ConfigError."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], tally: Tally | None = None, asked_at: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        began: str | None = None,
+        tally: Tally | None = None,
+        asked_at: Path | None = None,
+    ) -> None:
+        began = written(path) if began is None else began
         self._clock = Clock()
         self._metrics = Metrics(tally, self._clock)
         healths = Healths(self._metrics.tally)
@@ -84,21 +96,26 @@ class _Process:
             Tally: self._metrics.tally,
             Counter: Tokenizer(),
         }
-        self._services = Services(plain, path, environ)
+        self._services = Services(plain, path, environ, began)
         self._load = partial(load, path, environ, self._services)
-        self.snapshot = self._load()
+        self.snapshot = self._load(began)
         self._shelf = Shelf(self._services[Records], asked_at)
 
-    def serve(self, listener: socket) -> int:
+    def serve(self, listener: socket, latest: Latest | None = None) -> int:
+        """`latest`: the text of the configuration that the gateway's processes run; that the file was edited since changes nothing before
+        a reload. What is read at the start only, as `[server]` and `[store]`, is as it was then.
+        """
         store = self._services.start()
-        gateway = Gateway(self.snapshot, self._load, self._clock, store, open=self._metrics.open, greet=_greet)
+        text = self.snapshot.text if latest is None else latest.take()
+        now = self.snapshot if text == self.snapshot.text else self._load(text)
+        gateway = Gateway(now, self._load, self._clock, store, open=self._metrics.open, greet=_greet)
         asgi = _app(gateway, self._metrics, self.snapshot.config, store, self._shelf)
         serving, run = engine(asgi, self.snapshot.config.server, listener)
         prices_listed.load()
         _spare_the_collector()
         Thread(target=heap.widen, daemon=True).start()  # beside the start: it may take the system 0.1 s
         with _blamed(gateway):
-            run(_beside(self._shelf, gateway, serving))
+            run(_beside(self._shelf, gateway, serving, latest))
         return 0
 
 
@@ -115,19 +132,19 @@ def _app(gateway: Gateway, metrics: Metrics, config: Config, store: "Store | Non
     return app.build(gateway, metrics, config, speeches, api, store.keys)
 
 
-async def _beside(shelf: Shelf, gateway: Gateway, serving: Serving) -> None:
+async def _beside(shelf: Shelf, gateway: Gateway, serving: Serving, latest: Latest | None) -> None:
     async with shelf:
-        await _run(gateway, serving)
+        await _run(gateway, serving, latest)
 
 
-async def _run(gateway: Gateway, serving: Serving) -> None:
+async def _run(gateway: Gateway, serving: Serving, latest: Latest | None = None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     loop.set_exception_handler(_unhandled)
-    loop.add_signal_handler(signal.SIGHUP, lambda: gateway.background(_reload(gateway)))
+    loop.add_signal_handler(signal.SIGHUP, lambda: gateway.background(_reload(gateway, latest)))
     server = asyncio.ensure_future(serving(stop))
     waiting = asyncio.ensure_future(told.wait())
     await asyncio.wait((server, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -162,8 +179,9 @@ def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
         LOG.error("unhandled", problem=context.get("message"), exc_info=error)
 
 
-async def _reload(gateway: Gateway) -> None:
-    await gateway.reload()
+async def _reload(gateway: Gateway, latest: Latest | None) -> None:
+    if await gateway.reload() and latest is not None:
+        latest.keep(gateway.snapshot.text)
 
 
 def _raise_file_limit() -> None:

@@ -34,12 +34,15 @@ _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturda
 
 
 class Services(Mapping[type, Any]):
-    """`plain` are the services without a store. `path` and `environ` are where the configuration is, which says where the store is."""
+    """`plain` are the services without a store. `path` and `environ` are where the configuration is, which says where the store is;
+    `text` is taken for what stands in the file.
+    """
 
-    def __init__(self, plain: Mapping[type, Any], path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, plain: Mapping[type, Any], path: Path, environ: Mapping[str, str], text: str | None = None) -> None:
         self._plain = {Records: Records(), Embedders: Embedders(), **plain}
         self._path = path
         self._environ = environ
+        self._text = text
         self._started = False
         self.store: Store | None = None
         """Made, but not opened; None as long as nobody has asked for what is in it."""
@@ -68,7 +71,7 @@ class Services(Mapping[type, Any]):
         if self.store is None:
             if self._started:
                 raise ConfigError("[[layer]]", "one needs the store, which is opened at the start only: restart")
-            config = read(self._path, self._environ)
+            config = read(self._path, self._environ, self._text)
             self.store = store(config, self._plain[Clock])
             from ailb.library import library  # as SQLAlchemy
 

@@ -13,6 +13,9 @@ from typing import Final
 
 import structlog
 
+from ailb import log
+from ailb.errors import ConfigError
+
 LOG = structlog.get_logger("ailb.workers")
 YOUNG_SECONDS: Final = 10.0
 ENDING: Final = (signal.SIGTERM, signal.SIGINT)
@@ -84,11 +87,16 @@ class _Crew:
             status = self._run(seat)
         except KeyboardInterrupt:
             status = 0
+        except ConfigError as problem:
+            LOG.error("worker failed", problem=str(problem))
         # A child must never return into its parent's code.
         except BaseException:
             LOG.exception("worker failed")
         finally:
-            os._exit(status)
+            try:
+                log.flush()
+            finally:
+                os._exit(status)
 
     def _replace(self, pid: int, seat: int, status: int, lived: float) -> None:
         LOG.error("a worker ended", pid=pid, status=status)

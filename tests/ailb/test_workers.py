@@ -90,6 +90,25 @@ def test_one_that_dies_old_is_replaced_in_its_seat() -> None:
     assert all(map(gone, workers.values()))
 
 
+def test_what_the_log_still_holds_is_written_before_the_end() -> None:
+    later = (
+        "import asyncio; from ailb import log; log.configure()\n    async def end(): workers.LOG.info('the end')\n    asyncio.run(end())"
+    )
+    with started(later) as process:
+        assert process.wait(20) == 1  # it died young
+        assert process.stdout is not None
+        assert "the end" in process.stdout.read()
+
+
+def test_what_the_configuration_is_to_blame_for_is_one_line() -> None:
+    with started("from ailb.errors import ConfigError; raise ConfigError('[store]', 'no store')") as process:
+        assert process.wait(20) == 1
+        assert process.stdout is not None
+        said = process.stdout.read()
+    assert "[store]: no store" in said
+    assert "Traceback" not in said
+
+
 def test_one_that_cannot_begin_is_a_failure_of_all() -> None:
     with started("raise ValueError('no store')") as process:
         assert process.wait(20) == 1

@@ -135,6 +135,40 @@ def test_metrics_are_those_of_all_workers_and_outlive_each(two: Gateway, upstrea
     assert [50] * 10 == [found["ailb_requests_total"] for found in scraped(two)]
 
 
+def versions(gateway: Gateway) -> set[str]:
+    """Of the configurations that are run, each asked on a connection of its own."""
+    return {gateway.get("/readyz", {"authorization": f"Bearer {ADMIN}"}).json["version"] for _ in range(10)}
+
+
+def lines_with(gateway: Gateway, text: str, number: int) -> None:
+    deadline = monotonic() + 20
+    while gateway.output.count(text) < number:
+        assert monotonic() < deadline, gateway.output[-4000:]
+        sleep(0.01)  # The collecting thread has no event to offer for a text.
+
+
+def test_who_replaces_a_worker_runs_what_the_others_run_and_not_what_is_in_the_file(two: Gateway, upstream: Upstream, file: Path) -> None:
+    began, text = monotonic(), file.read_text()
+    (first,) = versions(two)
+    file.write_text(f'default_model = "m-x"\n{text}')
+    two.signal(signal.SIGHUP)
+    lines_with(two, '"event":"reloaded"', 2)
+    (second,) = versions(two)
+    assert first != second
+    file.write_text("[server")
+    two.signal(signal.SIGHUP)
+    lines_with(two, '"event":"reload refused"', 2)
+    sleep(max(0, began + YOUNG_SECONDS + 1 - monotonic()))  # before that a death would be everybody's
+    for number, (dead, now) in enumerate(zip(children(two), ("[server", f'default_model = "m-y"\n{text}'), strict=True)):
+        file.write_text(now)
+        os.kill(dead, signal.SIGKILL)
+        lines_with(two, '"event":"serving"', 3 + number)
+        assert {second} == versions(two)
+    assert two.chat(upstream.on(hello), headers={"authorization": f"Bearer {new_key(two)[0]}"}).status == 200
+    assert two.stop() == 0
+    assert two.output.count('"event":"stopped"') == 2
+
+
 def test_a_record_is_found_whichever_worker_is_asked_and_nothing_is_left_behind(file: Path, upstream: Upstream) -> None:
     text = file.read_text()
     file.write_text(text.replace('[[layer]]\nuse = "auth"\n', '[[layer]]\nuse = "records"\n[[layer]]\nuse = "auth"\n'))
