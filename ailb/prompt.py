@@ -57,7 +57,7 @@ class Prompt:
         return self.body
 
     def readable(self) -> dict[str, Any]:
-        """As `chat`, for those who only look: where no chat completion says the same, the body as it is, with its system prompt in front."""
+        """As `chat`, for those who only look: where no chat completion says the same, the body as it is, its system prompt in front."""
         try:
             return self.chat()
         except BadRequest:
@@ -77,12 +77,11 @@ class Prompt:
 
     @property
     def output_cap(self) -> int | None:
-        """The most tokens that the client lets the answer have; None where it did not say."""
-        for cap in CAPS:
-            value = self.body.get(cap)
-            if value is not None:
-                return int(value)
-        return None
+        """The most tokens that the client lets the answer have; None where it did not say. Of two that differ it is the larger one: not
+        every provider knows both.
+        """
+        caps: list[int] = [cap for name in CAPS if (cap := self.body.get(name)) is not None]
+        return max(caps, default=None)
 
     def cap_output(self, tokens: int) -> None:
         """Lets the answer have no more than `tokens`."""

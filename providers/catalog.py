@@ -67,7 +67,7 @@ _HOSTED = {
     "cohere": Row(
         base_url="https://api.cohere.ai/compatibility/v1",
         key_env="COHERE_API_KEY",
-        quirks=_ON_FINISH,
+        quirks=_ON_FINISH | {quirk.ONLY_MAX_TOKENS},
         models=("command-*",),
     ),
     "databricks": Row(  # base_url: https://WORKSPACE/serving-endpoints
@@ -79,7 +79,7 @@ _HOSTED = {
     "deepseek": Row(
         base_url="https://api.deepseek.com/v1",
         key_env="DEEPSEEK_API_KEY",
-        quirks=_ON_FINISH,
+        quirks=_ON_FINISH | {quirk.ONLY_MAX_TOKENS},
         models=("deepseek-*",),
     ),
     "fireworks": Row(
@@ -107,7 +107,8 @@ _HOSTED = {
     "mistral": Row(
         base_url="https://api.mistral.ai/v1",
         key_env="MISTRAL_API_KEY",
-        quirks=_ON_FINISH | {quirk.NO_STREAM_OPTIONS, quirk.CONTENT_PARTS, quirk.LIST_INDEX, quirk.PADDING, quirk.FINISH_WORDS},
+        quirks=_ON_FINISH
+        | {quirk.NO_STREAM_OPTIONS, quirk.ONLY_MAX_TOKENS, quirk.CONTENT_PARTS, quirk.LIST_INDEX, quirk.PADDING, quirk.FINISH_WORDS},
         models=("mistral-*", "ministral-*", "magistral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*", "open-mi*"),
     ),
     "nvidia": Row(
@@ -124,7 +125,7 @@ _HOSTED = {
         base_url="https://api.perplexity.ai",
         key_env="PERPLEXITY_API_KEY",
         models_path="/v1/models",
-        quirks=_ON_FINISH | {quirk.MESSAGE_BESIDE_DELTA},
+        quirks=_ON_FINISH | {quirk.ONLY_MAX_TOKENS, quirk.MESSAGE_BESIDE_DELTA},
         models=("sonar*",),
     ),
     "together": Row(
@@ -151,14 +152,14 @@ _HOSTED = {
     "zai": Row(
         base_url="https://api.z.ai/api/paas/v4",
         key_env="ZAI_API_KEY",
-        quirks=_ON_FINISH,
+        quirks=_ON_FINISH | {quirk.ONLY_MAX_TOKENS},
         models=("glm-*",),
     ),
 }
 
 _SERVERS = {
     "llamacpp": Row(quirks=_ON_FINISH, local=True),  # its own default is port 8080, which is AILB's too; n > 1 has usage twice
-    "lmstudio": Row(base_url="http://127.0.0.1:1234/v1", quirks=quirk.TOLERANT, local=True),
+    "lmstudio": Row(base_url="http://127.0.0.1:1234/v1", quirks=quirk.TOLERANT | {quirk.ONLY_MAX_TOKENS}, local=True),
     "openai-compatible": Row(quirks=quirk.TOLERANT, local=True),
     "vllm": Row(base_url="http://127.0.0.1:8000/v1", quirks=frozenset({quirk.REASONING}), local=True),
 }

@@ -18,7 +18,7 @@ from ailb.errors import ConfigError, UpstreamBroken, UpstreamRefusal
 from ailb.prompt import MOST_NAME, Prompt
 from ailb.usage import Usage
 from providers import openai_errors
-from providers.openai_quirks import NO_STREAM_OPTIONS, QUIRKS
+from providers.openai_quirks import ASKING, NO_STREAM_OPTIONS, ONLY_MAX_TOKENS, QUIRKS
 from providers.openai_repair import Repair, RepairingDecoder, exact
 from providers.openai_stream import Decoder, rebuilt
 
@@ -44,7 +44,8 @@ class OpenAI:
         self._cap_name = cap_name
         self._per_model = "{model}" in chat_path
         self._asks = NO_STREAM_OPTIONS not in self._quirks
-        self._repairs = bool(self._quirks - {NO_STREAM_OPTIONS})
+        self._renames = ONLY_MAX_TOKENS in self._quirks
+        self._repairs = bool(self._quirks - ASKING)
         if odd := sorted(self._quirks - QUIRKS):
             raise ConfigError("quirks", f"no such quirk: {odd[0]}; there are {', '.join(sorted(QUIRKS))}")
 
@@ -54,6 +55,8 @@ class OpenAI:
             self._ask_for_usage(body)
         if prompt.dialect != "chat" and "max_tokens" in body:
             body[self._cap_name] = body.pop("max_tokens")
+        elif self._renames and (cap := body.pop("max_completion_tokens", None)) is not None:
+            body["max_tokens"] = min(cap, body.get("max_tokens") or cap)
         path = self._chat_path
         if self._per_model:
             path = path.replace("{model}", quote(target.model, safe=""))

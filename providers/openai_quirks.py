@@ -12,6 +12,10 @@ from providers.openai_stream import rebuilt
 NO_STREAM_OPTIONS: Final = "no_stream_options"
 """The usage comes unasked, and `stream_options` is not among the documented parameters. Seen at Mistral."""
 
+ONLY_MAX_TOKENS: Final = "only_max_tokens"
+"""Among the documented parameters `max_tokens` is the only cap of an answer: with `max_completion_tokens` it would write on. So do Cohere
+(compatibility), DeepSeek, LM Studio, Mistral, Perplexity and Z.ai."""
+
 USAGE_ANYWHERE: Final = "usage_anywhere"
 """Usage on chunks that have choices, several times, or not last. Seen at Mistral, DeepSeek, Groq, Together, Cloudflare, Vercel and Z.ai
 (on the finish chunk), OpenRouter, Avian and Doubleword (on a second finish chunk), Perplexity and Databricks (on every chunk)."""
@@ -50,7 +54,10 @@ PADDING: Final = "padding"
 TOLERANT: Final = frozenset({USAGE_ANYWHERE, FINISH_TWICE, REASONING, CONTENT_PARTS, LIST_INDEX, TOOL_IDS, IDS})
 """For a server of which nothing is known."""
 
-QUIRKS: Final = TOLERANT | {NO_STREAM_OPTIONS, OUTPUT_IS_REST, FINISH_WORDS, MESSAGE_BESIDE_DELTA, PADDING}
+ASKING: Final = frozenset({NO_STREAM_OPTIONS, ONLY_MAX_TOKENS})
+"""Of requests; all others are of answers."""
+
+QUIRKS: Final = TOLERANT | ASKING | {OUTPUT_IS_REST, FINISH_WORDS, MESSAGE_BESIDE_DELTA, PADDING}
 
 _WORDS: Final = {"eos": "stop", "model_length": "length"}
 

@@ -105,6 +105,12 @@ def test_a_header_is_held_to_the_same_rules(header: str) -> None:
         prompt({header: "a\x9bb"}, model=None)
 
 
+@pytest.mark.parametrize(("one", "other"), [(1, 50_000), (50_000, 1)])
+def test_of_two_caps_the_larger_one_counts(one: int, other: int) -> None:
+    """A provider may know either of them."""
+    assert 50_000 == prompt(max_completion_tokens=one, max_tokens=other).output_cap
+
+
 @pytest.mark.parametrize(
     ("body", "tokens", "caps", "cap"),
     [

@@ -132,7 +132,7 @@ async def test_who_loses_the_race_gives_all_back() -> None:
         ("ä" * 400, {}, 200),
         ("\ud800" * 8, {}, 2),
         ("x" * 400, {"max_tokens": 7}, 107),
-        ("x" * 400, {"max_completion_tokens": 7, "max_tokens": 9}, 107),
+        ("x" * 400, {"max_completion_tokens": 7, "max_tokens": 9}, 109),
         ("x" * 400, {"max_tokens": 1 << 31}, 1000),
     ],
 )

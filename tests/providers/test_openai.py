@@ -206,6 +206,21 @@ def test_embeddings_are_beside_the_chat(chat_path: str, path: str | None) -> Non
     assert path == OpenAI(chat_path=chat_path).embeddings("a/b")
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"max_completion_tokens": 5}, 5),
+        ({"max_completion_tokens": 5, "max_tokens": 9}, 5),
+        ({"max_completion_tokens": 9, "max_tokens": 5}, 5),
+        ({"max_completion_tokens": None, "max_tokens": 5}, 5),
+        ({"max_tokens": 5}, 5),
+    ],
+)
+def test_who_knows_one_cap_only_is_given_that_one(fields: Json, expected: int) -> None:
+    made = orjson.loads(OpenAI(quirks=["only_max_tokens"]).request(prompt(**fields), Target("p", "m")).body)
+    assert (expected, False) == (made["max_tokens"], "max_completion_tokens" in made)
+
+
 @pytest.mark.parametrize(("dialect", "name"), [("chat", "max_tokens"), ("messages", "max_completion_tokens")])
 def test_the_cap_of_a_client_with_another_dialect_has_the_providers_name(dialect: str, name: str) -> None:
     class Asked(Prompt):
