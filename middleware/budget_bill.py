@@ -110,9 +110,12 @@ async def _counted(open: Open, counter: Counter) -> Usage:
 
 async def estimated(open: Open, counter: Counter) -> Bill:
     """Counted. Without a budget an answer has no cap, and may be longer than what was held; within one it never costs more than that."""
-    usage = await _counted(open, counter)
-    nanos = cost(open.hold, usage)
-    return Bill(usage, min(nanos, _worst(open.hold)) if open.hold.standings else nanos, estimated=True)
+    usage, hold = await _counted(open, counter), open.hold
+    if not hold.standings:
+        return Bill(usage, cost(hold, usage), estimated=True)
+    intent = hold.intent
+    usage = replace(usage, input=min(usage.input, intent.prompt_tokens), output=min(usage.output, intent.choices * hold.output_tokens))
+    return Bill(usage, min(cost(hold, usage), _worst(hold)), estimated=True)
 
 
 def _worst(hold: Hold) -> int:

@@ -1,8 +1,6 @@
 """What a client is told about its money."""
 
-import orjson
-
-from ailb import sse
+from ailb import sse, strict
 from ailb.dialect import Event
 from ailb.exchange import Exchange
 from ailb.ledger import Hold
@@ -41,5 +39,5 @@ def with_cost(event: Event, nanos: int) -> Event:
     usage = data.get("usage")
     if not isinstance(usage, dict) or not all(choice.get("finish_reason") for choice in data.get("choices") or ()):
         return event
-    raw = orjson.dumps({**data, "usage": {**usage, "cost": number(nanos)}})
+    raw = strict.dumps({**data, "usage": {**usage, "cost": number(nanos)}})
     return Event(sse.encode(raw), event.usage, data=data)

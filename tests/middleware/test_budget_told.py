@@ -46,6 +46,12 @@ def test_a_cost_is_put_into_the_usage_and_nothing_else_changes() -> None:
     assert (Usage(5, 7), True) == (event.usage, event.raw.endswith(b"}\n\n"))
 
 
+def test_a_cost_is_put_beside_a_number_of_any_size() -> None:
+    raw = with_cost(Event.chunk({"choices": [], "usage": {"prompt_tokens": 5}, "x_trace_id": 10**30}, Usage(5, 7)), 1).raw
+    assert b'"x_trace_id":1' + b"0" * 30 in raw
+    assert b'"cost":1e-09' in raw
+
+
 @pytest.mark.parametrize(
     "event",
     [
