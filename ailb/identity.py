@@ -67,10 +67,14 @@ class Identity:
 def key_of(headers: Mapping[str, str]) -> str:
     """The key that a client sent, as `Authorization: Bearer` (in any case) or as `x-api-key`; empty where there is none.
 
-    Raises BadRequest for two different ones: it is not for the gateway to choose who is calling.
+    Raises BadRequest for two different ones: it is not for the gateway to choose who is calling; and InvalidKey for one of the gateway's
+    own in another scheme: who forgot it must not pass for somebody without a budget.
     """
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    authorization = headers.get("authorization", "")
+    scheme, _, credentials = authorization.partition(" ")
     bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    if not bearer and PREFIX in authorization:
+        raise InvalidKey("Invalid API key: it is sent as Authorization: Bearer, and a space before the key")
     other = headers.get("x-api-key", "")
     if bearer and other and bearer != other:
         raise BadRequest("there are two different keys: in Authorization and in x-api-key", param="x-api-key")
