@@ -1,5 +1,6 @@
 """/api/billing: what was spent, and the ledger behind it."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from ailb.store.spend import Group, Spend, Sum, Sums
 from ailb.turns import in_turns
 
 PAGE: Final = 100
+_REFUSED: Final = re.compile(r";q=0(\.0*)?(;|$)")
 """Rows, where the caller does not say how many."""
 
 _ALWAYS: Final[tuple[Group, ...]] = ("provider", "model", "key")
@@ -110,8 +112,8 @@ def _series(group: Group, sums: Sums) -> list[dict[str, Any]]:
 
 def _wants_csv(headers: Mapping[str, str]) -> bool:
     """Whether the client names CSV among what it accepts; `*/*` is JSON."""
-    kinds = [kind.partition(";")[0].strip().lower() for kind in headers.get("accept", "").split(",")]
-    return "text/csv" in kinds
+    kinds = [re.sub(r"\s", "", kind).lower() for kind in headers.get("accept", "").split(",")]
+    return any(kind.partition(";")[0] == "text/csv" and not _REFUSED.search(kind) for kind in kinds)
 
 
 async def _download(parts: AsyncIterator[str]) -> Response:

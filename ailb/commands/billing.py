@@ -57,6 +57,7 @@ async def _export(url: Any, options: Namespace) -> None:
     from ailb.admin import when
     from ailb.admin.ledger_rows import as_csv
     from ailb.clock import Clock
+    from ailb.errors import BadRequest
     from ailb.store import prune as pruning
     from ailb.store.database import Database
     from ailb.store.spend import DAY, Span, Spend
@@ -66,6 +67,8 @@ async def _export(url: Any, options: Namespace) -> None:
         now = database.micros()
         start = when.moment(options.start, "--from") if options.start else 0
         end = min(now, when.moment(options.end, "--to", end=True) if options.end else now)
+        if options.start and start >= end:
+            raise BadRequest("--from is after --to")
         last = await pruning.newest(database)
         total = await pruning.count(database, start, end)
         rows = _shown(Spend(database).stream(Span(start, end)), total)

@@ -229,6 +229,11 @@ async def test_the_ledger_as_csv(ann: Ann, query: str, rows: int) -> None:
     assert all(row["user_id"] == "ann" for row in found)
 
 
+@pytest.mark.parametrize("accept", ["application/json, text/csv;q=0", "text/csv; q=0.00 , */*", "text/csvx", "*/*"])
+async def test_who_does_not_want_csv_gets_json(ann: Ann, accept: str) -> None:
+    assert "application/json" == (await ann.get(USAGE, x_user_id="ann", accept=accept)).headers["content-type"]
+
+
 async def test_a_store_that_is_not_there_is_a_503_in_csv_too(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     await desk.gateway.start()

@@ -77,6 +77,13 @@ def test_some_days_of_it(books: Books) -> None:
     assert ["3", "2"] == [row["id"] for row in books.export("--from", "1970-01-03", "--to", "1970-01-03")]
 
 
+def test_dates_in_the_wrong_order_leave_the_file_alone(books: Books, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "kept.csv"
+    file.write_text("kept")
+    assert 1 == books.run("export", "--csv", str(file), "--from", "1970-01-04", "--to", "1970-01-03")
+    assert ("kept", True) == (file.read_text(), "--from is after --to" in capsys.readouterr().err)
+
+
 def test_exported_rows_can_be_deleted_up_to_a_day(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
     books.write({"at": DAY}, {"at": 2 * DAY}, {"at": NOW})
     books.export()
