@@ -200,7 +200,7 @@ class UpstreamRefusal(UpstreamFailure):
 
     `headers` holds only what may be passed on: `retry-after`, `retry-after-ms` and rate limits.
     `extra` holds further members of the upstream's error object (`failed_generation`, `metadata`, ...).
-    The transport calls `hide()` with the provider's key before anybody else sees it.
+    The transport calls `hide()` with the provider's secrets before anybody else sees it.
     """
 
     def __init__(
@@ -224,7 +224,7 @@ class UpstreamRefusal(UpstreamFailure):
         self.retry_elsewhere = not content and status not in FINAL
 
     def hide(self, *secrets: Secret | None) -> Self:
-        """Takes keys out of everything that the upstream said."""
+        """Takes secrets out of everything that the upstream said."""
         self.message = scrub(self.message, *secrets)
         self.args = (self.message,)  # what a traceback shows
         self.code, self.param, self.type = (scrubbed(value, *secrets) for value in (self.code, self.param, self.type))

@@ -1,14 +1,18 @@
 """What an HTTP provider is told about itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
+from urllib.parse import quote, quote_plus
 
 from ailb.exchange import Drain
-from ailb.secret import Secret
+from ailb.secret import HIDDEN, LEAST, Secret, scrub
 
 Auth = Literal["bearer", "api-key", "x-api-key", "none"]
+
+_UNQUOTED: Final = "?/:@!$'()*,"
+"""What the transport's URLs have in a query as it is, beside letters, digits and `-._~`."""
 
 _UNICAST: Final = IPv6Network("2000::/3")
 """All that IANA has given out for the public internet."""
@@ -30,7 +34,8 @@ class Timeouts:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`auth` is the header that carries the key ("bearer" is `authorization: Bearer ...`). Of several `api_keys`, a target's `credential`
-    is the place of the one that it is asked with. `local`: its name may lead to this network.
+    is the place of the one that it is asked with. `local`: its name may lead to this network. `secrets` is all that nobody may see of it,
+    the longest first: keys, values of headers and of the query, and its address.
     """
 
     name: str
@@ -43,6 +48,26 @@ class Settings:
     max_answer_bytes: int = 64 * 1024 * 1024
     local: bool = False
     drain: Drain | None = None
+    secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = {form for value in _confidential(self) for form in (value, scrub(value)) if len(form) >= LEAST} - {HIDDEN}
+        object.__setattr__(self, "secrets", tuple(map(Secret, sorted(found, key=lambda form: (-len(form), form)))))
+
+
+def _confidential(settings: Settings) -> Iterator[str]:
+    """The values as an upstream may quote them. Dialects look for keys first, so what that leaves of a value is one too."""
+    for key in settings.api_keys:
+        yield key.reveal()
+    for name, header in settings.headers.items():
+        value = header.reveal().strip()
+        yield value
+        if name.lower() in ("authorization", "proxy-authorization"):
+            yield value.rpartition(" ")[2]  # without its scheme
+    for value in settings.query.values():
+        yield from (value, quote(value, safe="", errors="replace"), quote_plus(value, safe=_UNQUOTED, errors="replace"))
+    url = settings.base_url.rstrip("/")
+    yield from (url, "/".join(url.split("/")[:3]))  # whole, and without its path
 
 
 def is_public(address: str) -> bool:

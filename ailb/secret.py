@@ -44,20 +44,23 @@ def scrub(text: str, *known: Secret | None) -> str:
     """`text` without anything that looks like a key, and without each of the `known` ones (a shorter one than `LEAST` is no secret, and
     would take words apart).
     """
+    if len(text) < LEAST:  # most of what headers say
+        return text
     for secret in known:
-        if secret and len(secret.reveal()) >= LEAST:
-            text = text.replace(secret.reveal(), HIDDEN)
+        value = secret.reveal() if secret else ""
+        if len(value) >= LEAST:
+            text = text.replace(value, HIDDEN)
     if "-" in text or "_" in text or "AIza" in text or "bearer" in text.lower():  # every shape has one; the search takes longer
         return _KEYS.sub(HIDDEN, text)
     return text
 
 
 def scrubbed(value: Any, *known: Secret | None) -> Any:
-    """The same for every text in a JSON value, keys of objects aside."""
+    """The same for every text in a JSON value, names of members too."""
     if isinstance(value, str):
         return scrub(value, *known)
     if isinstance(value, list):
         return [scrubbed(inner, *known) for inner in value]
     if isinstance(value, dict):
-        return {name: scrubbed(inner, *known) for name, inner in value.items()}
+        return {scrub(name, *known): scrubbed(inner, *known) for name, inner in value.items()}
     return value

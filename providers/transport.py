@@ -121,7 +121,7 @@ class HttpProvider:
         except (Stale, *FAILED) as lost:
             raise UpstreamSilent(f"the model list could not be had: {reason(lost)}") from lost
         if answer.status != 200:
-            raise self.dialect.refusal(answer.status, answer.headers, body).hide(*self.settings.api_keys)
+            raise self.dialect.refusal(answer.status, answer.headers, body).hide(*self.settings.secrets)
         return self.dialect.models(body)
 
     def _client(self, credential: int) -> Client:
@@ -157,19 +157,19 @@ class HttpProvider:
         try:
             event = self.dialect.whole(prompt, body)
         except UpstreamRefusal as refusal:  # an error that came with status 200
-            raise refusal.hide(*self.settings.api_keys) from None
-        return Reply(batches_of([event]), headers=passed_on(response.headers))
+            raise refusal.hide(*self.settings.secrets) from None
+        return Reply(batches_of([event]), headers=passed_on(response.headers, self.settings.secrets))
 
     async def _streamed(self, prompt: Prompt, response: Answer) -> Reply:
         if response.status >= 300:
             self._check(response, await _read(response, MOST_ERROR_BYTES))
         stream = Stream(response, self.dialect.decoder(prompt), self.settings)
         await stream.begin()
-        return Reply(stream, headers=passed_on(response.headers), close=stream.close)
+        return Reply(stream, headers=passed_on(response.headers, self.settings.secrets), close=stream.close)
 
     def _check(self, response: Answer, body: bytes) -> None:
         if response.status >= 400:
-            raise self.dialect.refusal(response.status, response.headers, body).hide(*self.settings.api_keys)
+            raise self.dialect.refusal(response.status, response.headers, body).hide(*self.settings.secrets)
         if response.status != 200:
             raise UpstreamBroken(f"the upstream answered with status {response.status}, which is no answer")
 

@@ -83,7 +83,7 @@ class Stream:
     def _fail(self, error: UpstreamFailure) -> NoReturn:
         """Raises what the upstream said inside of its 200."""
         if isinstance(error, UpstreamRefusal):
-            raise error.hide(*self._settings.api_keys)
+            raise error.hide(*self._settings.secrets)
         raise error
 
     def _decode(self, chunk: bytes) -> list[Event]:

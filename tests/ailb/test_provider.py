@@ -1,7 +1,7 @@
 import pytest
 
 from ailb.provider import Settings, is_public
-from ailb.secret import Secret
+from ailb.secret import HIDDEN, Secret, scrub
 
 PRIVATE = [
     "127.0.0.1",
@@ -59,3 +59,40 @@ def test_on_the_public_internet(address: str) -> None:
 def test_settings_show_no_secret() -> None:
     settings = Settings("p", "https://api.example", api_keys=(Secret("hunter2"),), headers={"x": Secret("hunter3")})
     assert "hunter" not in repr(settings)
+
+
+TOLD = Settings(
+    "p",
+    "https://inner.example:8443/key-abcdefgh/v1",
+    api_keys=(Secret("hush-key-one"), Secret("short")),
+    headers={"x-team": Secret(" the blue team "), "authorization": Secret("Basic aHVzaDpodXNo"), "x-n": Secret("seven77")},
+    query={"code": "a b/c+d=?%", "v": "1"},
+)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "hush-key-one",
+        "the blue team",
+        "Basic aHVzaDpodXNo",
+        "aHVzaDpodXNo",
+        "a b/c+d=?%",
+        "a+b/c%2Bd%3D?%25",
+        "a%20b%2Fc%2Bd%3D%3F%25",
+        "https://inner.example:8443/key-abcdefgh/v1",
+        "https://inner.example:8443",
+        scrub("https://inner.example:8443/key-abcdefgh/v1"),
+    ],
+)
+def test_what_a_provider_is_told_is_a_secret_however_it_is_quoted(quoted: str) -> None:
+    assert f"<{HIDDEN}>" == scrub(f"<{quoted}>", *TOLD.secrets)
+
+
+def test_of_what_is_longer_no_end_is_left() -> None:
+    settings = Settings("p", "http://a/v1", headers={"a": Secret("hush-hush"), "b": Secret("hush-hush-hush")})
+    assert HIDDEN == scrub("hush-hush-hush", *settings.secrets)
+
+
+def test_what_is_short_is_no_secret() -> None:
+    assert {"short", "seven77", "1"}.isdisjoint(secret.reveal() for secret in TOLD.secrets)

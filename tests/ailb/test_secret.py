@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ailb.log import SHORTEST_KEY
-from ailb.secret import HIDDEN, LEAST, Secret, scrub
+from ailb.secret import HIDDEN, LEAST, Secret, scrub, scrubbed
 
 KEYS = [
     "sk-abcdefghijklmnop",
@@ -46,6 +46,11 @@ def test_what_is_no_key_stays(text: str) -> None:
 
 def test_known_secrets_are_hidden_whatever_they_look_like() -> None:
     assert f"a {HIDDEN} b {HIDDEN}" == scrub("a hunter22 b password", Secret("hunter22"), Secret("password"), Secret(""), None)
+
+
+def test_in_a_json_value_the_names_are_looked_at_too() -> None:
+    value = {"a hunter22": ["hunter22", {"b": "hunter22", "n": 1}]}
+    assert {f"a {HIDDEN}": [HIDDEN, {"b": HIDDEN, "n": 1}]} == scrubbed(value, Secret("hunter22"))
 
 
 def test_a_known_secret_that_is_too_short_to_be_one_takes_no_words_apart() -> None:

@@ -20,7 +20,7 @@ SOON = 10.0
 
 
 class Lines:
-    """A dialect for tests: a whole answer is its text; each line of a stream is an event, `end` is the last one, `bad` an error."""
+    """A dialect for tests: a whole answer is its text; each line of a stream is an event, `end` is the last one, `bad...` an error."""
 
     serves = frozenset({"chat"})
 
@@ -58,8 +58,8 @@ class LineDecoder:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         events = []
         for line in lines:
-            if line == b"bad":
-                self.error = UpstreamRefusal(429, "inside")
+            if line.startswith(b"bad"):
+                self.error = UpstreamRefusal(429, f"inside{line[3:].decode()}")
             elif line == b"end":
                 self.done = True
             elif line:

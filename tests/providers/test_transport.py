@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import socket
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,33 @@ async def test_an_error_shows_none_of_the_keys(credential: int, status: int) -> 
         with pytest.raises(UpstreamRefusal) as caught:
             await asked(up, target=replace(TARGET, credential=credential))
     assert "[hidden] [hidden] [hidden]" == caught.value.message
+
+
+TOLD: dict[str, Any] = {"headers": {"x-org": Secret("org-canary")}, "query": {"code": "a/canary+"}}
+
+
+@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize("listed", [True, False])
+async def test_an_error_shows_nothing_of_what_the_upstream_was_told(status: int, listed: bool) -> None:
+    async def script(peer: Peer, first: str, headers: dict[str, str], _: bytes) -> None:
+        url = f"http://{headers['host']}{first.split()[1]}"
+        await peer.answer(f"{headers['x-org']} asked for {url}".encode(), status)
+
+    async with serving(script) as server, provider(server.port, **TOLD) as up:
+        with pytest.raises(UpstreamRefusal) as caught:
+            await (up.models() if listed else asked(up))
+    assert f"[hidden] asked for [hidden]/{'models' if listed else 'chat'}?code=[hidden]" == caught.value.message
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_headers_of_an_answer_show_nothing_of_it_either(stream: bool) -> None:
+    async def script(peer: Peer, _: str, headers: dict[str, str], __: bytes) -> None:
+        await peer.answer(b"one\nend\n", headers=f"x-ratelimit-limit: {headers['x-org']}\r\n")
+
+    async with serving(script) as server, provider(server.port, **TOLD) as up:
+        reply = await asked(up, stream=stream)
+        assert {"x-ratelimit-limit": "[hidden]"} == reply.headers
+        reply.close()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
 from ailb.errors import UpstreamBroken, UpstreamFailure, UpstreamRefusal, UpstreamStalled
+from ailb.secret import Secret
 from providers.transport_stream import Stream
 from tests.providers.lines import SOON, Peer, asked, provider, serving, silent, told
 
@@ -110,6 +112,19 @@ async def test_an_error_inside_a_stream_comes_after_what_was_said(lines: list[by
                 seen += [event.raw for event in batch]
         reply.close()
         assert seen == [b"one"]
+
+
+async def test_an_error_inside_a_stream_shows_nothing_of_what_the_upstream_was_told() -> None:
+    async def script(peer: Peer, first: str, headers: dict[str, str], _: bytes) -> None:
+        await peer.stream(b"one", f"bad {headers['x-org']} http://{headers['host']}{first.split()[1]}".encode())
+
+    options: dict[str, Any] = {"headers": {"x-org": Secret("org-canary")}, "query": {"code": "a/canary+"}}
+    async with serving(script) as server, provider(server.port, **options) as up:
+        reply = await asked(up, stream=True)
+        with pytest.raises(UpstreamRefusal) as caught:
+            await told(reply)
+        reply.close()
+    assert "inside [hidden] [hidden]/chat?code=[hidden]" == caught.value.message
 
 
 async def test_a_stream_that_is_cut_in_the_middle_says_so() -> None:
