@@ -83,7 +83,7 @@ class Auth(Table):
 
 
 class Store(Table):
-    url: Hidden = Secret("sqlite+aiosqlite:///ailb.db")
+    url: Annotated[Hidden, AfterValidator(values.database)] = Secret("sqlite+aiosqlite:///ailb.db")
     week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
     month_starts: int = Field(default=1, ge=1, le=28)
     patience: float = Field(default=1.0, ge=0.1, le=100)

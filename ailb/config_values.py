@@ -10,6 +10,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HOST = re.compile(r"\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SHORTEST_ADMIN_KEY = 16
+_DATABASES = ("sqlite+aiosqlite://", "postgresql+asyncpg://")
 
 
 def name(value: str) -> str:
@@ -53,6 +54,13 @@ def header(value: str) -> str:
 def admin_key(value: Secret) -> Secret:
     if len(value.reveal()) < _SHORTEST_ADMIN_KEY:
         raise ValueError(f"must have at least {_SHORTEST_ADMIN_KEY} characters; `openssl rand -hex 32` makes a good one")
+    return value
+
+
+def database(value: Secret) -> Secret:
+    """What else is wrong with it, `ailb.store.connections` finds when something needs the store: reading URLs takes SQLAlchemy."""
+    if not value.reveal().startswith(_DATABASES):
+        raise ValueError(f"must begin with {' or '.join(_DATABASES)}")
     return value
 
 

@@ -95,6 +95,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"provider": [{"name": "Open AI"}]}, '[[provider]] "Open AI".name: must be made of a-z'),
         ({"provider": [{"name": "x", "api_key": "a\nb"}]}, '[[provider]] "x".api_key: has characters that cannot stand in a header'),
         ({"provider": [{"name": "x", "headers": {"a b": "c"}}]}, '[[provider]] "x".headers."a b": cannot be the name of a header'),
+        ({"store": {"url": "mysql://u:pw@h/x"}}, "[store].url: must begin with sqlite+aiosqlite:// or postgresql+asyncpg://"),
         ({"provider": [{"name": "x", "base_url": "ftp://x"}]}, '[[provider]] "x".base_url: must be an http:// or https:// URL'),
         ({"provider": [{"name": "x", "timeouts": {"conect": 1}}]}, '[[provider]] "x".timeouts.conect: no such key; did you mean connect?'),
         ({"provider": [{"name": "x", "timeouts": {"idle": -1}}]}, '[[provider]] "x".timeouts.idle: should be greater than 0'),
@@ -142,6 +143,13 @@ def test_a_variable_that_is_wrong_is_named() -> None:
 
 def test_a_variable_that_is_not_set_is_named() -> None:
     assert '[[provider]] "x".api_key: the environment variable X is not set' == complaint({"provider": [{"name": "x", "api_key": "${X}"}]})
+
+
+@pytest.mark.parametrize("url", ["mysql://u:pw@h/x", "sqlite:///ailb.db", "nonsense"])
+def test_a_database_that_is_refused_is_not_shown(url: str) -> None:
+    assert "[store].url (from DATABASE_URL): must begin with sqlite+aiosqlite:// or postgresql+asyncpg://" == complaint(
+        {}, {"DATABASE_URL": url}
+    )
 
 
 @pytest.mark.parametrize("key", ["short", "s€cret-key-that-is-long-enough"])
