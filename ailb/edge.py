@@ -27,6 +27,8 @@ from ailb.strict import parse
 LOG = structlog.get_logger("ailb.edge")
 SHED_SECONDS: Final = 0.05
 MOST_UNREAD: Final = 65_536
+UNHEARD: Final = 499
+"""The status of an answer whose client left before any of it went out, as nginx has it."""
 
 
 class Edge:
@@ -267,6 +269,8 @@ class _Service:
 
     def _end(self, status: Status, http_status: int = 200) -> None:
         self._over = True
+        if status == "disconnected" and not self._outlet.started:
+            http_status = UNHEARD
         self._settling.end(status, http_status)
 
     async def _drain(self, reply: Reply, draining: Draining) -> None:

@@ -87,7 +87,7 @@ class Metrics:
         if exchange.notes:
             self._noted(exchange.notes)
         for attempt in exchange.attempts:
-            self._attempt(attempt.target.provider, str(attempt.status))
+            self._attempt(attempt.target.provider, str(attempt.status or "none"))
             if attempt.cost is not None:
                 self._holds[0] += 1
                 self._series_of(attempt.target).row[_COST] += attempt.cost

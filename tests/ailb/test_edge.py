@@ -198,15 +198,15 @@ async def test_a_request_that_came_back_is_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "steps"),
+    ("stream", "steps", "status"),
     [
-        (True, ["wait", None]),
-        (True, [said("Hel"), "wait"]),
-        (False, ["wait", None]),
-        (False, ["wait", WHOLE]),
+        (True, ["wait", None], 499),
+        (True, [said("Hel"), "wait"], 200),
+        (False, ["wait", None], 499),
+        (False, ["wait", WHOLE], 499),
     ],
 )
-async def test_the_upstream_is_left_when_the_client_leaves(stream: bool, steps: list[Any]) -> None:
+async def test_the_upstream_is_left_when_the_client_leaves(stream: bool, steps: list[Any], status: int) -> None:
     upstream = Upstream(*(asyncio.Event() if step == "wait" else step for step in steps))
     app, gateway = await edge(upstream)
     async with Client(app, stream=stream) as client:
@@ -215,7 +215,7 @@ async def test_the_upstream_is_left_when_the_client_leaves(stream: bool, steps: 
     assert client.task is not None
     assert (None, 0) == (client.task.exception(), client.task.cancelling())
     assert ("disconnected", 1, upstream.replied, True) == (upstream.outcome.status, upstream.cancelled, upstream.closed, over(gateway))
-    assert not client.finished
+    assert (upstream.outcome.http_status, client.finished) == (status, False)
 
 
 async def test_a_client_that_leaves_after_all_was_said_got_everything() -> None:

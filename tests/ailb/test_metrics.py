@@ -69,6 +69,14 @@ def test_what_one_request_counts() -> None:
     assert expected == {name: found[name] for name in expected}
 
 
+def test_an_attempt_that_got_no_status_is_told_as_one() -> None:
+    metrics = Metrics()
+    exchange = served(OPENAI, 200)
+    exchange.attempts[0].status = None
+    metrics.request(exchange, Outcome("disconnected", 499, 0.1))
+    assert samples(metrics)['ailb_upstream_attempts_total{provider="openai",status="none"}'] == 1
+
+
 def test_the_guides_names_have_the_guides_types() -> None:
     metrics = Metrics()
     metrics.request(served(), Outcome("complete", 200, 0.1))
@@ -163,7 +171,7 @@ def test_what_the_attempts_cost_is_counted_where_it_was_spent() -> None:
     [
         ([Outcome("complete", 200, 0.1)], 1),
         ([Outcome("complete", 200, 0.1), Outcome("refused", 503, 0.1)], 0.5),
-        ([Outcome("refused", 400, 0.1), Outcome("disconnected", 200, 0.1)], 1),
+        ([Outcome("refused", 400, 0.1), Outcome("disconnected", 200, 0.1), Outcome("disconnected", 499, 0.1)], 1),
         ([Outcome("broken", 200, 0.1)], 0),
     ],
 )
