@@ -4,7 +4,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -53,6 +53,7 @@ def engine(url: URL, *, writes: bool, wait_ms: float = WAIT_MS, patience: float)
     limits |= {"idle_in_transaction_session_timeout": str(max(2000, int(wait_ms))) if writes else "0", "application_name": "ailb"}
     options["connect_args"] = {"timeout": patience, "command_timeout": wait_ms / 1000 + 0.2, "server_settings": limits}
     made = create_async_engine(url, **options)
+    event.listen(made.sync_engine, "handle_error", _dropped)
     if writes:
         event.listen(made.sync_engine, "begin", _begin_postgres)
     return made
@@ -84,6 +85,15 @@ def _connected(pragmas: tuple[str, ...], connection: Any, record: object) -> Non
     for pragma in pragmas:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _dropped(context: ExceptionContext) -> None:
+    """A server that did not answer is told nothing more: it would not answer a rollback or a farewell either, and somebody waits."""
+    if isinstance(context.original_exception, TimeoutError) and context.connection is not None:
+        driver: Any = context.connection.connection.driver_connection
+        driver.terminate()
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False  # each of the others finds out for itself
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -177,10 +177,9 @@ class Writer:
             refusal = down(error)
             if self._link.committing:
                 refusal = Unsure(refusal.message, headers=RETRY)
-            for job in jobs:
-                if not job.keep:
-                    job.answer(refusal)
-            return [job for job in jobs if job.keep]
+            if isinstance(getattr(error, "orig", error), TimeoutError):  # no answer at all: whoever came meanwhile would wait as long again
+                self._waiting = _refused(self._waiting, Unavailable(refusal.message, headers=RETRY))
+            return _refused(jobs, refusal)
         if len(jobs) > 1:  # one of them is the culprit; the others are written
             return [kept for job in jobs for kept in await self._write([job])]
         LOG.error("refused by the store", problem=told(error), exc_info=error)
@@ -195,6 +194,14 @@ class Writer:
             return answers
 
         return await self._link.transaction(work)
+
+
+def _refused(jobs: list[_Job], refusal: Unavailable) -> list[_Job]:
+    """Those that are to be kept all the same."""
+    for job in jobs:
+        if not job.keep:
+            job.answer(refusal)
+    return [job for job in jobs if job.keep]
 
 
 async def one_by_one(connection: AsyncConnection, works: Sequence[Callable[[AsyncConnection], Awaitable[Any]]]) -> list[Any]:

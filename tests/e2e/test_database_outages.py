@@ -149,6 +149,23 @@ def test_without_its_database_a_gateway_refuses_fast_and_comes_back(
     assert "differences" in audited(file)
 
 
+def test_whoever_asks_while_the_database_hangs_waits_for_one_time_limit_and_not_for_three(
+    engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Which are for the statement, the rollback and the next connection."""
+    cluster.do(f"CREATE DATABASE hung_{engine}")
+    file = written(engine, upstream, tmp_path, cluster.url.removesuffix("/postgres") + f"/hung_{engine}", patience=3.0)
+    with started(file) as gateway, ThreadPoolExecutor(6) as pool:
+        secret, _ = new_key(gateway, monthly_quota_dollars=1)
+        assert asked(gateway, upstream, secret)[0].status == 200
+        with cluster.hung():
+            began = monotonic()
+            answers = list(pool.map(lambda _: asked(gateway, upstream, secret), range(6)))
+            assert monotonic() - began < 6
+        assert [(answer.status, calls) for answer, calls in answers] == [(503, 0)] * 6
+        recovered(gateway, upstream, secret)
+
+
 def test_readers_that_wait_for_ever_are_not_in_the_way_of_the_rest(
     engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
 ) -> None:

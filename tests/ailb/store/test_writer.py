@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,26 @@ async def test_the_end_waits_for_nobody_else(patient: Writer) -> None:
     kept = patient.put(together, 1, keep=True)
     await patient.stop()
     assert kept.result() == [1]
+
+
+async def test_who_came_while_the_server_said_nothing_does_not_wait_as_long_again(patient: Writer) -> None:
+    over = threading.Event()
+
+    async def silent(connection: AsyncConnection, items: Sequence[Any]) -> Sequence[Any]:
+        over.wait(10)
+        raise TimeoutError
+
+    patient.start()
+    first = patient.put(silent, 0)
+    while patient.waiting:
+        await asyncio.sleep(0)
+    kept, asked = patient.put(together, 1, keep=True), patient.put(together, 2)
+    over.set()
+    for future in (first, asked):
+        with pytest.raises(Unavailable):
+            await future
+    assert await kept == [1]
+    await patient.stop()
 
 
 async def test_one_that_cannot_be_written_does_not_take_the_others_along(database: Database, batches: Batches) -> None:
