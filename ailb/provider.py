@@ -1,5 +1,6 @@
 """What an HTTP provider is told about itself."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -13,6 +14,9 @@ Auth = Literal["bearer", "api-key", "x-api-key", "none"]
 
 _UNQUOTED: Final = "?/:@!$'()*,"
 """What the transport's URLs have in a query as it is, beside letters, digits and `-._~`."""
+
+_VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d(?:-preview)?")
+"""Of an API, such as Azure's and Anthropic's: no secret, and worth reading where it is refused."""
 
 _UNICAST: Final = IPv6Network("2000::/3")
 """All that IANA has given out for the public internet."""
@@ -51,7 +55,8 @@ class Settings:
     secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        found = {form for value in _confidential(self) for form in (value, scrub(value)) if len(form) >= LEAST} - {HIDDEN}
+        values = [value for value in _confidential(self) if not _VERSION.fullmatch(value)]
+        found = {form for value in values for form in (value, scrub(value)) if len(form) >= LEAST} - {HIDDEN}
         object.__setattr__(self, "secrets", tuple(map(Secret, sorted(found, key=lambda form: (-len(form), form)))))
 
 

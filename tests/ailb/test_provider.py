@@ -96,3 +96,9 @@ def test_of_what_is_longer_no_end_is_left() -> None:
 
 def test_what_is_short_is_no_secret() -> None:
     assert {"short", "seven77", "1"}.isdisjoint(secret.reveal() for secret in TOLD.secrets)
+
+
+@pytest.mark.parametrize("version", ["2024-10-21", "2025-04-01-preview"])
+def test_the_version_of_an_api_is_no_secret(version: str) -> None:
+    settings = Settings("p", "https://api.example", headers={"x-version": Secret(version)}, query={"api-version": version})
+    assert f"no such version: {version}" == scrub(f"no such version: {version}", *settings.secrets)
