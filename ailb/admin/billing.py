@@ -22,8 +22,9 @@ from ailb.store.spend import Group, Spend, Sum, Sums
 from ailb.turns import in_turns
 
 PAGE: Final = 100
-_REFUSED: Final = re.compile(r";q=0(\.0*)?(;|$)")
 """Rows, where the caller does not say how many."""
+
+_REFUSED: Final = re.compile(r";q=0(\.0*)?(;|$)")
 
 _ALWAYS: Final[tuple[Group, ...]] = ("provider", "model", "key")
 
