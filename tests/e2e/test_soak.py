@@ -65,8 +65,8 @@ def leave(gateway: Gateway, model: str, how: Leave, *, after: bytes) -> None:
         how(client)
 
 
-def stream(gateway: Gateway, models: dict[str, str], number: int) -> bool:
-    """Whether it went as it should: three of ten are left by their client, one fails."""
+def stream(gateway: Gateway, models: dict[str, str], number: int) -> str:
+    """What went otherwise than it should: three of ten are left by their client, one fails."""
     match number % 10:
         case 0:
             leave(gateway, models["silent"], Client.close, after=b"")
@@ -75,10 +75,12 @@ def stream(gateway: Gateway, models: dict[str, str], number: int) -> bool:
         case 2:
             leave(gateway, models["stalls"], Client.close, after=b"first")
         case 3:
-            return gateway.chat(models[f"fails {number // 10 % 10}"], stream=True).status == 500
+            answer = gateway.chat(models[f"fails {number // 10 % 10}"], stream=True)
+            return "" if answer.status == 500 else f"{number}: {answer.status} {answer.body[:500]!r}"
         case _:
-            return frames(gateway.chat(models["hello"], stream=True).body)[-1] in DONE
-    return True
+            body = gateway.chat(models["hello"], stream=True).body
+            return "" if frames(body)[-1] in DONE else f"{number}: {body[-500:]!r}"
+    return ""
 
 
 def models_of(upstream: Upstream) -> dict[str, str]:
@@ -89,11 +91,11 @@ def models_of(upstream: Upstream) -> dict[str, str]:
 
 def test_streams_leave_nothing_behind(gateway: Gateway, upstream: Upstream) -> None:
     models = models_of(upstream)
-    assert all(stream(gateway, models, number) for number in range(10))
+    assert [""] * 10 == [stream(gateway, models, number) for number in range(10)]
     before = held(gateway)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         went = list(pool.map(lambda number: stream(gateway, models, number), range(STREAMS)))
-    assert went == [True] * STREAMS
+    assert [""] * STREAMS == went
     assert all_gone(gateway, before), f"{before} became {held(gateway)}"
 
 
