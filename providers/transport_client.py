@@ -172,7 +172,7 @@ class _Protocol(ResponseHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """asyncio's transport has a method of its own: a cycle, which would wait for Python's collector. uvloop's has none."""
         super().connection_lost(exc)
-        self._own.pop("_read_ready_cb", None)
+        getattr(self, "_own", {}).pop("_read_ready_cb", None)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         super().set_exception(exc, *cause)
