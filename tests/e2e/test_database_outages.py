@@ -149,12 +149,17 @@ def test_without_its_database_a_gateway_refuses_fast_and_comes_back(
     assert "differences" in audited(file)
 
 
+def apart(cluster: Cluster, name: str, engine: str, upstream: Upstream, folder: Path, *, patience: float) -> Path:
+    """The configuration of a gateway with a database of its own."""
+    cluster.do(f"CREATE DATABASE {name}_{engine}")
+    return written(engine, upstream, folder, cluster.url.removesuffix("/postgres") + f"/{name}_{engine}", patience=patience)
+
+
 def test_whoever_asks_while_the_database_hangs_waits_for_one_time_limit_and_not_for_three(
     engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Which are for the statement, the rollback and the next connection."""
-    cluster.do(f"CREATE DATABASE hung_{engine}")
-    file = written(engine, upstream, tmp_path, cluster.url.removesuffix("/postgres") + f"/hung_{engine}", patience=3.0)
+    file = apart(cluster, "hung", engine, upstream, tmp_path, patience=3.0)
     with started(file) as gateway, ThreadPoolExecutor(6) as pool:
         secret, _ = new_key(gateway, monthly_quota_dollars=1)
         assert asked(gateway, upstream, secret)[0].status == 200
@@ -170,8 +175,7 @@ def test_readers_that_wait_for_ever_are_not_in_the_way_of_the_rest(
     engine: str, upstream: Upstream, cluster: Cluster, tmp_path: Path
 ) -> None:
     """There are four connections to read with. The gateway is alive meanwhile, and says so."""
-    cluster.do(f"CREATE DATABASE pooled_{engine}")
-    file = written(engine, upstream, tmp_path, cluster.url.removesuffix("/postgres") + f"/pooled_{engine}", patience=1.0)
+    file = apart(cluster, "pooled", engine, upstream, tmp_path, patience=1.0)
     with started(file) as gateway, ThreadPoolExecutor(12) as pool:
         secret, id = new_key(gateway, monthly_quota_dollars=1)
         assert asked(gateway, upstream, secret)[0].status == 200
